@@ -1,0 +1,109 @@
+/* Memory by lifetime: arenas for what ends together, slabs for objects of one size. */
+#include "base/memory.h"
+
+#include <stdalign.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ADDRESS_SANITIZER 1
+#endif
+#endif
+
+#ifdef ADDRESS_SANITIZER
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#endif
+
+/* Blocks are near this size: large enough that malloc maps them, so untouched pages cost nothing. */
+#define SLAB_BLOCK_BYTES ((size_t)256 * 1024)
+
+struct slab_block {
+    struct slab_block *next;
+};
+
+static size_t round_up(size_t size) {
+    size_t align = alignof(max_align_t);
+    return (size + align - 1) / align * align;
+}
+
+void *arena_take(struct arena *arena, size_t size) {
+    size_t start = round_up(arena->used);
+    if (start > arena->size || arena->size - start < size)
+        return NULL;
+    arena->used = start + size;
+    ASAN_UNPOISON_MEMORY_REGION(arena->at + start, size);
+    return arena->at + start;
+}
+
+void arena_reset(struct arena *arena) {
+    arena->used = 0;
+    ASAN_POISON_MEMORY_REGION(arena->at, arena->size);
+}
+
+void slab_open(struct slab *slab, size_t object_bytes, size_t count_max) {
+    check(object_bytes > 0);
+    *slab = (struct slab){.object_bytes = round_up(object_bytes), .count_max = count_max};
+}
+
+void slab_close(struct slab *slab) {
+    check(slab->count == 0);
+    while (slab->blocks != NULL) {
+        struct slab_block *block = slab->blocks;
+        slab->blocks = block->next;
+        free(block);
+    }
+    slab->free = NULL;
+}
+
+static bool slab_grow(struct slab *slab) {
+    size_t header = round_up(sizeof(struct slab_block));
+    size_t objects = (SLAB_BLOCK_BYTES - header) / slab->object_bytes;
+    if (objects == 0)
+        objects = 1;
+    struct slab_block *block = malloc(header + objects * slab->object_bytes);
+    if (block == NULL)
+        return false;
+    block->next = slab->blocks;
+    slab->blocks = block;
+    /* Linked from the last to the first, so that they are handed out in address order. */
+    uint8_t *first = (uint8_t *)block + header;
+    for (size_t i = objects; i-- > 0;) {
+        void **object = (void **)(void *)(first + i * slab->object_bytes);
+        *object = slab->free;
+        slab->free = object;
+        ASAN_POISON_MEMORY_REGION(object, slab->object_bytes);
+    }
+    return true;
+}
+
+void *slab_get(struct slab *slab) {
+    if (slab->count_max != 0 && slab->count == slab->count_max)
+        return NULL;
+    if (slab->free == NULL && !slab_grow(slab))
+        return NULL;
+    void **object = slab->free;
+    ASAN_UNPOISON_MEMORY_REGION(object, slab->object_bytes);
+    slab->free = *object;
+    slab->count++;
+    return object;
+}
+
+void slab_put(struct slab *slab, void *object) {
+    if (object == NULL)
+        return;
+    check(slab->count > 0);
+    *(void **)object = slab->free;
+    slab->free = object;
+    slab->count--;
+    ASAN_POISON_MEMORY_REGION(object, slab->object_bytes);
+}
+
+void memory_wipe(void *memory, size_t size) {
+    explicit_bzero(memory, size);
+}

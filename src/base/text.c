@@ -1,0 +1,236 @@
+/* Strings that carry their length, and the bounded buffer that everything is written into. */
+#include "base/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+static char byte_lower(char byte) {
+    return byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
+}
+
+bool text_equal_nocase(struct text a, struct text b) {
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++)
+        if (byte_lower(a.at[i]) != byte_lower(b.at[i]))
+            return false;
+    return true;
+}
+
+bool text_starts(struct text text, struct text prefix) {
+    return text.len >= prefix.len && memcmp(text.at, prefix.at, prefix.len) == 0;
+}
+
+static bool byte_is_blank(char byte) {
+    return byte == ' ' || byte == '\t';
+}
+
+struct text text_trim(struct text text) {
+    while (text.len > 0 && byte_is_blank(text.at[0])) {
+        text.at++;
+        text.len--;
+    }
+    while (text.len > 0 && byte_is_blank(text.at[text.len - 1]))
+        text.len--;
+    return text;
+}
+
+bool text_number(struct text text, uint64_t max, uint64_t *ret_number) {
+    uint64_t number = 0;
+    if (text.len == 0)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.at[i] < '0' || text.at[i] > '9')
+            return false;
+        uint64_t digit = (uint64_t)(text.at[i] - '0');
+        if (number > (max - digit) / 10 || digit > max)
+            return false;
+        number = number * 10 + digit;
+    }
+    *ret_number = number;
+    return true;
+}
+
+/* The bytes of the UTF-8 character at `at`, 0 if it is malformed (RFC 3629 §4). */
+static size_t utf8_length(const uint8_t *at, size_t left) {
+    if (at[0] < 0x80)
+        return 1;
+    size_t len = at[0] >= 0xF0 ? 4 : at[0] >= 0xE0 ? 3 : 2;
+    if (at[0] < 0xC2 || at[0] > 0xF4 || len > left)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((at[i] & 0xC0) != 0x80)
+            return 0;
+    bool overlong = (at[0] == 0xE0 && at[1] < 0xA0) || (at[0] == 0xF0 && at[1] < 0x90);
+    bool surrogate = at[0] == 0xED && at[1] > 0x9F;
+    bool beyond = at[0] == 0xF4 && at[1] > 0x8F;
+    return overlong || surrogate || beyond ? 0 : len;
+}
+
+bool text_is_utf8(struct text text) {
+    const uint8_t *at = (const uint8_t *)text.at;
+    for (size_t i = 0; i < text.len;) {
+        size_t len = utf8_length(at + i, text.len - i);
+        if (len == 0)
+            return false;
+        i += len;
+    }
+    return true;
+}
+
+static bool byte_is_word(char byte) {
+    return byte == '_' || (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
+           (byte >= 'A' && byte <= 'Z');
+}
+
+bool text_is_name(struct text text) {
+    if (text.len < 3 || text.len > NAME_BYTES_MAX || text.at[0] == '-')
+        return false;
+    for (size_t i = 0; i < text.len; i++)
+        if (!byte_is_word(text.at[i]) && text.at[i] != '-')
+            return false;
+    return true;
+}
+
+void buffer_number(struct buffer *buffer, uint64_t number) {
+    char digits[20];
+    size_t start = sizeof(digits);
+    do {
+        digits[--start] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    buffer_add(buffer, (struct text){digits + start, sizeof(digits) - start});
+}
+
+void buffer_signed(struct buffer *buffer, int64_t number) {
+    if (number < 0)
+        buffer_byte(buffer, '-');
+    buffer_number(buffer, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
+}
+
+void buffer_format(struct buffer *buffer, const char *format, ...) {
+    va_list arguments;
+    size_t room = buffer->size - buffer->len;
+    va_start(arguments, format);
+    int len = vsnprintf(room > 0 ? buffer->at + buffer->len : NULL, room, format, arguments);
+    va_end(arguments);
+    check(len >= 0);
+    if ((size_t)len >= room)
+        buffer->overflow = true;
+    else
+        buffer->len += (size_t)len;
+}
+
+static const char hex_digits[16] = "0123456789abcdef";
+
+void buffer_hex(struct buffer *buffer, const uint8_t *bytes, size_t len) {
+    char *room = buffer_take(buffer, 2 * len);
+    if (room == NULL)
+        return;
+    for (size_t i = 0; i < len; i++) {
+        room[2 * i] = hex_digits[bytes[i] >> 4];
+        room[2 * i + 1] = hex_digits[bytes[i] & 15];
+    }
+}
+
+static void json_escape(struct buffer *buffer, uint8_t byte) {
+    static const char named[] = "\bb\tt\nn\ff\rr\"\"\\\\";
+    const char *found = byte == 0 ? NULL : strchr(named, byte);
+    if (found != NULL)
+        buffer_add(buffer, (struct text){(char[]){'\\', found[1]}, 2});
+    else
+        buffer_format(buffer, "\\u%04x", byte);
+}
+
+/* How many bytes from `i` on stand for themselves in a JSON string. */
+static size_t json_plain_run(struct text text, size_t i) {
+    const uint8_t *at = (const uint8_t *)text.at;
+    size_t from = i;
+    while (i < text.len && at[i] >= 0x20 && at[i] < 0x80 && at[i] != '"' && at[i] != '\\')
+        i++;
+    return i - from;
+}
+
+void buffer_json(struct buffer *buffer, struct text text) {
+    buffer_byte(buffer, '"');
+    for (size_t i = 0; i < text.len;) {
+        size_t run = json_plain_run(text, i);
+        buffer_add(buffer, (struct text){text.at + i, run});
+        i += run;
+        if (i == text.len)
+            break;
+        const uint8_t *at = (const uint8_t *)text.at + i;
+        size_t len = utf8_length(at, text.len - i);
+        if (len == 1)
+            json_escape(buffer, at[0]);
+        else
+            buffer_add(buffer, len == 0 ? TEXT("\xEF\xBF\xBD") : (struct text){text.at + i, len});
+        i += len == 0 ? 1 : len;
+    }
+    buffer_byte(buffer, '"');
+}
+
+void buffer_time(struct buffer *buffer, int64_t unix_s) {
+    struct tm parts;
+    time_t time = (time_t)unix_s;
+    if (gmtime_r(&time, &parts) == NULL) {
+        buffer->overflow = true;
+        return;
+    }
+    buffer_format(buffer, "%04d-%02d-%02dT%02d:%02d:%02dZ", parts.tm_year + 1900, parts.tm_mon + 1,
+                  parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+}
+
+void buffer_percent(struct buffer *buffer, struct text text) {
+    for (size_t i = 0; i < text.len; i++) {
+        char byte = text.at[i];
+        if (byte_is_word(byte) || byte == '-' || byte == '.' || byte == '~')
+            buffer_byte(buffer, byte);
+        else
+            buffer_format(buffer, "%%%02X", (uint8_t)byte);
+    }
+}
+
+void buffer_uuid(struct buffer *buffer, const struct uuid *uuid) {
+    static const uint8_t group_bytes[] = {4, 2, 2, 2, 6};
+    const uint8_t *at = uuid->bytes;
+    for (size_t group = 0; group < array_count(group_bytes); group++) {
+        if (group > 0)
+            buffer_byte(buffer, '-');
+        buffer_hex(buffer, at, group_bytes[group]);
+        at += group_bytes[group];
+    }
+}
+
+static int hex_value(char digit) {
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    char lower = byte_lower(digit);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+bool text_uuid(struct text text, struct uuid *ret_uuid) {
+    struct uuid uuid;
+    if (text.len != UUID_TEXT_BYTES)
+        return false;
+    for (size_t i = 0, byte = 0; i < UUID_TEXT_BYTES;) {
+        if (i == 8 || i == 13 || i == 18 || i == 23) {
+            if (text.at[i++] != '-')
+                return false;
+            continue;
+        }
+        int high = hex_value(text.at[i]), low = hex_value(text.at[i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        uuid.bytes[byte++] = (uint8_t)(high << 4 | low);
+        i += 2;
+    }
+    *ret_uuid = uuid;
+    return true;
+}
+
+void uuid_make_v4(struct uuid *uuid) {
+    uuid->bytes[6] = (uint8_t)((uuid->bytes[6] & 0x0F) | 0x40);
+    uuid->bytes[8] = (uint8_t)((uuid->bytes[8] & 0x3F) | 0x80);
+}
