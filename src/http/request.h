@@ -1,0 +1,82 @@
+/* HTTP/1.1 requests (RFC 9110, RFC 9112) read out of a byte stream; llhttp is known in request.c alone. */
+#ifndef HTTP_REQUEST_H
+#define HTTP_REQUEST_H
+
+#include "base/error.h"
+
+enum http_method {
+    HTTP_GET,
+    HTTP_HEAD,
+    HTTP_POST,
+    HTTP_PUT,
+    HTTP_PATCH,
+    HTTP_DELETE,
+    HTTP_OPTIONS,
+    HTTP_METHOD_OTHER, /* a token that no route takes; its text is in method_text */
+    HTTP_METHODS = HTTP_METHOD_OTHER
+};
+const char *http_method_name(enum http_method method);
+
+/* The headers that mean something here. Texts are trimmed; `at` NULL: absent. A header of these that
+ * stands twice is refused where a second one could change the meaning (Host, Content-Length,
+ * Authorization, Content-Type …). */
+enum http_header {
+#define HTTP_HEADER(name, text) HTTP_HEADER_##name,
+#include "http/header.def"
+#undef HTTP_HEADER
+    HTTP_HEADERS
+};
+
+/* A whole request. All texts point into the buffer that was fed and live as long as it stands still. */
+struct http_request {
+    enum http_method method;
+    struct text method_text;
+    struct text path;  /* as sent, percent-encoded, starts with '/' (or is "*" for OPTIONS) */
+    struct text query; /* without the '?'; empty if there is none */
+    struct text headers[HTTP_HEADERS];
+    struct text body; /* chunks already put together */
+    bool keep_alive;
+    bool is_http_1_0;
+};
+
+struct http_limits {
+    uint32_t header_bytes_max; /* request line and headers, 16384 */
+    uint32_t body_bytes_max;   /* 65536 */
+};
+
+/* What feeding bytes led to. */
+enum http_event {
+    HTTP_MORE,     /* nothing whole yet; feed more */
+    HTTP_CONTINUE, /* as HTTP_MORE, and the client waits for "100 Continue" before it sends the body */
+    HTTP_REQUEST,  /* a request is whole: see http_parser_request */
+    HTTP_REFUSED,  /* see `error`; answer it and close: nothing after it can be trusted */
+};
+
+/* The state of one connection's parser. `start` … are offsets into the connection's buffer, so the
+ * buffer may be moved between two feeds. */
+struct http_parser;
+size_t http_parser_bytes(void); /* sizeof(struct http_parser), for those who place it in memory */
+void http_parser_init(struct http_parser *parser, const struct http_limits *limits);
+
+/* Feeds what is new in the buffer. `buffer` holds everything since the start of the current request
+ * (offset 0), `fed` bytes of which were fed before, `len` bytes in all. Chunked bodies are moved
+ * together in place. On HTTP_REQUEST `ret_used` is how many bytes of the buffer the request took (the
+ * rest is pipelined), and the parser is ready for the next one at offset 0. */
+enum http_event http_parser_feed(struct http_parser *parser, char *buffer, size_t fed, size_t len,
+                                 size_t *ret_used);
+/* The request that HTTP_REQUEST announced, its texts in `buffer`; to be called before the next feed. */
+void http_parser_request(const struct http_parser *parser, char *buffer,
+                         struct http_request *ret_request);
+/* Why HTTP_REFUSED. */
+const struct error *http_parser_error(const struct http_parser *parser);
+/* Whether some bytes of a request have come: the header timeout runs, not the idle one. */
+bool http_parser_in_headers(const struct http_parser *parser);
+bool http_parser_in_body(const struct http_parser *parser);
+
+/* Percent-decodes a path segment or query value into `out` ('+' stays in paths, is a space in queries).
+ * False on a bad escape, a NUL, or what is not UTF-8. */
+must_check bool http_decode(struct text encoded, bool is_query, struct buffer *out);
+/* Takes the next "name=value" pair off a query; false at its end. Both are still encoded. */
+bool http_query_next(struct text *query, struct text *ret_name, struct text *ret_value);
+
+#endif

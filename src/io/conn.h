@@ -1,0 +1,64 @@
+/* Connections: HTTP requests in, replies out in order, with every limit on the way. */
+#ifndef IO_CONN_H
+#define IO_CONN_H
+
+#include "base/metrics.h"
+#include "http/reply.h"
+#include "http/request.h"
+#include "io/loop.h"
+
+struct conn;
+
+struct conn_limits {
+    struct http_limits http;
+    uint32_t connections_max; /* of this loop; above it a new one gets a 503 and is closed */
+    uint32_t idle_ms;         /* 60000, without a request under way */
+    uint32_t header_ms;       /* 10000, from the first byte of a request to the end of its headers */
+    uint32_t body_ms;         /* 10000, from there to its last byte */
+    uint32_t write_ms;        /* 10000, without progress while a reply waits for the peer */
+    uint32_t pipeline_max;    /* 16 requests of one connection under way; then reading pauses */
+    uint32_t reply_bytes_max; /* 1 MiB of replies not yet taken by the peer; then reading pauses */
+};
+
+/* One request and its place in the order of its connection's replies. Lives from `begin` until
+ * exchange_reply, or until `gone` returns. Never outlives its loop. */
+struct exchange {
+    struct http_request request; /* texts live as long as the exchange */
+    struct conn *conn;
+    void *user;     /* the handler's */
+    struct queue link; /* the connection's */
+    bool is_replied;
+};
+
+/* Whoever answers. Called on the loop's thread. */
+struct conn_handler {
+    void *self;
+    /* A request is whole. The handler replies now or later. */
+    void (*begin)(void *self, struct exchange *exchange);
+    /* The client left (or was cut) before the reply: forget the exchange; it is invalid afterwards. */
+    void (*gone)(void *self, struct exchange *exchange);
+    /* Fills in a reply for a request that the parser or a limit refused: `error` in the JSON shape.
+     * The connection is closed after it. */
+    void (*refused)(void *self, const struct error *error, struct buffer *out_body);
+};
+
+/* Connections of one loop: slabs, timeouts, and the list of those with something to write. */
+struct conn_pool;
+must_check bool conn_pool_open(struct loop *loop, const struct conn_limits *limits,
+                               const struct conn_handler *handler, struct metrics *metrics,
+                               struct conn_pool **ret_pool, struct error *ret_error);
+/* Closes idle connections now and the others after their reply ("Connection: close"). */
+void conn_pool_drain(struct conn_pool *pool);
+size_t conn_pool_count(const struct conn_pool *pool);
+/* After the loop has ended: every connection was closed by loop_run's end (exchanges are `gone`). */
+void conn_pool_close(struct conn_pool *pool);
+
+/* Queues the reply; it is written with the others of this turn in one write, in the order in which the
+ * requests came. The exchange is invalid afterwards. */
+void exchange_reply(struct exchange *exchange, const struct http_reply *reply);
+
+/* The peer's address, as text without the port ("192.0.2.1", "2001:db8::1", "" for a unix socket). */
+#define CONN_ADDRESS_CHARS 46
+void conn_peer(const struct conn *conn, char ret_address[static CONN_ADDRESS_CHARS]);
+
+#endif
