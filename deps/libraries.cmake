@@ -6,8 +6,8 @@ list(PREPEND CMAKE_PREFIX_PATH ${MINTD_DEPS}/usr)
 find_package(PkgConfig REQUIRED)
 
 # mintd_library(NAME MODULE MINIMUM HEADER LIBRARY [REQUIRES other names...])
-# Makes the imported target dep::NAME from pkg-config's module MODULE. Only the version is taken from
-# pkg-config: the paths in some of Debian's .pc files are wrong.
+# Makes the imported target dep::NAME from pkg-config's module MODULE. Only the version is taken
+# from pkg-config: the paths in some of Debian's .pc files are wrong.
 function(mintd_library name module minimum header library)
     cmake_parse_arguments(arg "" "" REQUIRES ${ARGN})
     find_path(${name}_INCLUDE ${header} PATH_SUFFIXES postgresql)

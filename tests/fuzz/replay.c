@@ -1,4 +1,4 @@
-/* Runs a fuzz target on the empty input and on every file of a corpus folder, where libFuzzer is not. */
+/* Runs a fuzz target on every file of a corpus folder, in builds without libFuzzer. */
 
 #include <dirent.h>
 #include <stddef.h>
