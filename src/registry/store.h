@@ -1,0 +1,182 @@
+/* What can be asked of the registry: plain blocking functions, the same for every engine. */
+#ifndef REGISTRY_STORE_H
+#define REGISTRY_STORE_H
+
+#include "registry/registry.h"
+#include "registry/types.h"
+
+/* Every function returns false with an error: NOT_FOUND ("service not found"), NAME_TAKEN, NOT_EMPTY,
+ * REGISTRY_AWAY, REGISTRY_READ_ONLY or INTERNAL. Every mutation is one transaction that takes the next
+ * seq, writes its `changes` row and its audit row; when it returns true it is committed and synced.
+ * Names are found without regard to ASCII case and kept as written. `ret_seq` is the mutation's seq. */
+
+/* The first row of a fresh store: an operator token's id and hash, and the first key. False with
+ * NAME_TAKEN if the store was initialised before. */
+must_check bool store_initialise(struct session *session, const struct actor *actor,
+                                 const struct uuid *operator_id,
+                                 const uint8_t operator_hash[static TOKEN_HASH_BYTES],
+                                 const struct key_record *key, struct error *ret_error);
+must_check bool store_is_initialised(struct session *session, bool *ret_initialised,
+                                     struct error *ret_error);
+
+/* Lists call `each` per row, ordered by name; stop when it returns false. They start behind the name
+ * `after` (empty: at the first) and give at most `limit` rows. */
+must_check bool store_org_create(struct session *session, const struct actor *actor,
+                                 const struct org *org, struct org *ret_org, uint64_t *ret_seq,
+                                 struct error *ret_error);
+must_check bool store_org_get(struct session *session, struct text name, struct org *ret_org,
+                              struct error *ret_error);
+must_check bool store_org_list(struct session *session, struct text after, uint32_t limit,
+                               bool (*each)(void *self, const struct org *row), void *self,
+                               struct error *ret_error);
+/* new_name and display_name: `at` NULL keeps. */
+must_check bool store_org_edit(struct session *session, const struct actor *actor, struct text name,
+                               struct text new_name, struct text display_name, struct org *ret_org,
+                               uint64_t *ret_seq, struct error *ret_error);
+/* Only an org without projects and services can go. */
+must_check bool store_org_delete(struct session *session, const struct actor *actor,
+                                 struct text name, uint64_t *ret_seq, struct error *ret_error);
+
+/* `project->name` and so on; instance_id and ids are the caller's to make. */
+must_check bool store_project_create(struct session *session, const struct actor *actor,
+                                     struct text org, const struct project *project,
+                                     struct project *ret_project, uint64_t *ret_seq,
+                                     struct error *ret_error);
+must_check bool store_project_get(struct session *session, struct text org, struct text name,
+                                  struct project *ret_project, struct error *ret_error);
+must_check bool store_project_list(struct session *session, struct text org, struct text after,
+                                   uint32_t limit,
+                                   bool (*each)(void *self, const struct project *row), void *self,
+                                   struct error *ret_error);
+must_check bool store_project_edit(struct session *session, const struct actor *actor,
+                                   struct text org, struct text name, uint32_t fields,
+                                   const struct project *values, struct project *ret_project,
+                                   uint64_t *ret_seq, struct error *ret_error);
+must_check bool store_project_delete(struct session *session, const struct actor *actor,
+                                     struct text org, struct text name, uint64_t *ret_seq,
+                                     struct error *ret_error);
+
+/* org_role empty: none; project and project_role empty: none. */
+must_check bool store_service_create(struct session *session, const struct actor *actor,
+                                     struct text org, const struct service *service,
+                                     struct text project, struct text project_role,
+                                     struct service *ret_service, uint64_t *ret_seq,
+                                     struct error *ret_error);
+must_check bool store_service_get(struct session *session, struct text org, struct text name,
+                                  struct service *ret_service, struct error *ret_error);
+must_check bool store_service_list(struct session *session, struct text org, struct text after,
+                                   uint32_t limit,
+                                   bool (*each)(void *self, const struct service *row), void *self,
+                                   struct error *ret_error);
+/* A service's project roles (memberships without `service`), by project name. Ordered. Every service of
+ * an org at once where `service` is empty: then membership.service.id tells whose, by service name. */
+must_check bool store_membership_list(struct session *session, struct text org, struct text service,
+                                      bool (*each)(void *self, const struct membership *row),
+                                      void *self, struct error *ret_error);
+/* The services with a role in the project (memberships with `service`), by service name. */
+must_check bool store_project_services(struct session *session, struct text org, struct text project,
+                                       bool (*each)(void *self, const struct membership *row),
+                                       void *self, struct error *ret_error);
+/* Each of the texts with `at` NULL is kept. */
+must_check bool store_service_edit(struct session *session, const struct actor *actor,
+                                   struct text org, struct text name, struct text new_name,
+                                   struct text attributes, struct text policy,
+                                   struct service *ret_service, uint64_t *ret_seq,
+                                   struct error *ret_error);
+must_check bool store_service_delete(struct session *session, const struct actor *actor,
+                                     struct text org, struct text name, uint64_t *ret_seq,
+                                     struct error *ret_error);
+/* role empty: removed (NOT_FOUND if there was none). */
+must_check bool store_service_set_org_role(struct session *session, const struct actor *actor,
+                                           struct text org, struct text service, struct text role,
+                                           uint64_t *ret_seq, struct error *ret_error);
+must_check bool store_service_set_project_role(struct session *session, const struct actor *actor,
+                                               struct text org, struct text service,
+                                               struct text project, struct text role,
+                                               uint64_t *ret_seq, struct error *ret_error);
+
+must_check bool store_token_create(struct session *session, const struct actor *actor,
+                                   struct text org, struct text service, const struct token *token,
+                                   const uint8_t hash[static TOKEN_HASH_BYTES], uint64_t *ret_seq,
+                                   struct error *ret_error);
+/* Live ones only (not revoked), oldest first. */
+must_check bool store_token_list(struct session *session, struct text org, struct text service,
+                                 bool (*each)(void *self, const struct token *row), void *self,
+                                 struct error *ret_error);
+/* Whose token it is (for the permission check before a revoke). */
+must_check bool store_token_owner(struct session *session, const struct uuid *id,
+                                  struct token *ret_token, struct uuid *ret_org_id,
+                                  struct error *ret_error);
+must_check bool store_token_revoke(struct session *session, const struct actor *actor,
+                                   const struct uuid *id, uint64_t *ret_seq, struct error *ret_error);
+must_check bool store_token_expire(struct session *session, const struct actor *actor,
+                                   const struct uuid *id, int64_t expires_s, uint64_t *ret_seq,
+                                   struct error *ret_error);
+/* Last use of many tokens in one transaction, without audit and seq. */
+struct token_use {
+    struct uuid id;
+    int64_t at_s;
+    char address[46];
+};
+must_check bool store_tokens_used(struct session *session, const struct token_use *uses,
+                                  size_t count, struct error *ret_error);
+
+/* Fills: read in one snapshot with the counter. NOT_FOUND for an unknown token (or project); a revoked
+ * one is returned with revoked_s. The block is the caller's to free. */
+must_check bool store_grant(struct session *session, const struct uuid *token_id,
+                            struct grant **ret_grant, struct error *ret_error);
+must_check bool store_project_record(struct session *session, const struct uuid *org_id,
+                                     struct text name, struct project_record **ret_record,
+                                     struct error *ret_error);
+must_check bool store_org_id(struct session *session, struct text name, struct uuid *ret_id,
+                             struct error *ret_error);
+
+/* The feed: counter and the changes behind the cursor in one snapshot. More than FEED_CHANGES_MAX, or
+ * changes that were trimmed away: `is_flush`, everything cached must go. */
+#define FEED_CHANGES_MAX 256
+struct feed {
+    uint64_t epoch;
+    uint64_t seq;
+    bool is_flush;
+    size_t count;
+    struct {
+        uint64_t seq;
+        struct scope scope;
+    } changes[FEED_CHANGES_MAX];
+};
+must_check bool store_feed(struct session *session, uint64_t epoch, uint64_t cursor,
+                           struct feed *ret_feed, struct error *ret_error);
+
+must_check bool store_key_list(struct session *session,
+                               bool (*each)(void *self, const struct key_record *row), void *self,
+                               struct error *ret_error);
+must_check bool store_key_put(struct session *session, const struct actor *actor,
+                              const struct key_record *key, uint64_t *ret_seq,
+                              struct error *ret_error);
+must_check bool store_key_delete(struct session *session, const struct actor *actor,
+                                 struct text kid, uint64_t *ret_seq, struct error *ret_error);
+
+/* Audit rows, newest first, `before_id` 0: from the newest. org_id NULL: all. */
+struct audit_row {
+    uint64_t id;
+    int64_t at_s;
+    struct text actor_kind, actor_id, actor_name, address, request_id, action;
+    struct text target; /* "service gateway" */
+    struct text before; /* JSON, "" if none */
+    struct text after;
+    uint8_t hash[32];
+};
+must_check bool store_audit_list(struct session *session, const struct uuid *org_id,
+                                 uint64_t before_id, uint32_t limit,
+                                 bool (*each)(void *self, const struct audit_row *row), void *self,
+                                 struct error *ret_error);
+/* A refused privileged attempt, or another event that changes nothing. */
+must_check bool store_audit_note(struct session *session, const struct actor *actor,
+                                 const struct uuid *org_id, struct text target,
+                                 struct error *ret_error);
+/* Walks the chain. `ret_bad_id` is the first row whose hash does not follow, 0 if all do; the count and
+ * last hash are kept in meta, so a truncated end shows too. */
+must_check bool store_audit_verify(struct session *session, uint64_t *ret_rows, uint64_t *ret_bad_id,
+                                   struct error *ret_error);
+
+#endif
