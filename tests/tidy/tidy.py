@@ -293,7 +293,7 @@ def rule_layout(tree):
         output = subprocess.check_output([program, "--style=file", path], cwd=tree.root, text=True)
         lines = [blank_macros(text).split("\n") for text in (tree.text(path), output)]
         for number, (line, should) in enumerate(itertools.zip_longest(*lines, fillvalue=""), 1):
-            if line != should:
+            if line.rstrip() != should.rstrip():
                 yield path, number, f"clang-format would write: {should.strip()[:60]}"
                 break
 
