@@ -12,7 +12,8 @@ OPENING = "/* A thing that does nothing. */\n"
 
 @pytest.mark.parametrize("rule", tidy.RULES)
 def test_tree_keeps(rule):
-    assert [str(found) for found in tidy.findings(ROOT, [rule])] == []
+    found = tidy.findings(ROOT, [rule])
+    assert not found, "\n".join(map(str, found))
 
 
 def function(lines):
@@ -50,6 +51,10 @@ BROKEN = [
     ("library-place", "src/cache/a.c", include("<msgpack.h>")),
     ("library-place", "src/io/a.c", include("<openssl/ssl.h>")),
     ("settings-documented", "src/config/config.def", OPENING + "SETTING(FLAG, forgotten, 1)\n"),
+    ("doc-links", "README.md", "see [the map](src/MAP.md)\n"),
+    ("doc-links", "src/MAP.md", "see [above](../LICENSE)\n"),
+    ("doc-links", "README.md", "open `src/base/queue.h` first\n"),
+    ("doc-links", "README.md", "```\n./src/run --all\n```\n"),
     ("nothing-left-open", "src/base/a.c", OPENING + "/* TO" + "DO: all of it. */\n"),
     ("no-private-place", "deploy/quickstart", "cd /wo" + "rk/main\n"),
     ("layout", "src/base/a.c", OPENING + "int  a;\n"),
@@ -102,6 +107,12 @@ def test_private_host_is_reported(clean, monkeypatch):
 
 def test_words_in_comments_and_strings_are_no_calls(clean):
     plant(clean, "src/base/a.c", OPENING + 'const char *base_a = "system(1)"; /* gets(1) */\n')
+    assert tidy.findings(clean) == []
+
+
+def test_documents_point_to_what_is_there(clean):
+    plant(clean, "src/MAP.md", "[a](http/request.h) [b](#part) [c](https://x.example/src/y) src/z\n"
+                               "`src/http`, `src/*/check.h`, `a/b`, `http://x.example/src/y`\n")
     assert tidy.findings(clean) == []
 
 

@@ -241,6 +241,26 @@ def rule_settings_documented(tree):
             yield path, number, f"--{match[1]} is documented in none of {', '.join(DOC_FILES)}"
 
 
+def rule_doc_links(tree):
+    """What documents point to is there: [links](to/files), and `src/paths` in code."""
+    folders = {path.split("/")[0] for path in tree.paths if "/" in path}
+    pointer = re.compile(r"\]\(([^)#\s]+)[^)]*\)|(?<![\w/.-])((?:\./)?([\w.-]+)/[\w./*-]*[\w*])")
+    for path in tree.files("*.md"):
+        in_block = False
+        for number, line in tree.lines(path):
+            in_block ^= line.startswith("```")
+            code = line if in_block else " ".join(re.findall(r"`([^`]+)`", line))
+            prose = "" if in_block else re.sub(r"`[^`]+`", "", line)
+            for match in list(pointer.finditer(code)) + list(pointer.finditer(prose)):
+                link, name, folder = match.groups()
+                if link and not re.match(r"\w+:", link):
+                    name = os.path.normpath(os.path.join(os.path.dirname(path), link))
+                elif match.string is prose or folder not in folders:
+                    continue
+                if name and not any(True for _ in tree.root.glob(name.removeprefix("./"))):
+                    yield path, number, f"there is no {name}"
+
+
 def rule_nothing_left_open(tree):
     words = re.compile(r"\b(" + "|".join(("TO" "DO", "FIX" "ME", "X" "XX", "HA" "CK")) + r")\b")
     for path in tree.files(*TEXT_FILES):
