@@ -5,8 +5,13 @@ static const char digits[64] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 
 /* Two characters for each 12 bits: half the look-ups of a table of 64. */
 static uint16_t pairs[4096];
+/* The value of each character, or one that is too large. */
+static uint8_t values[256];
 
-__attribute__((constructor)) static void pairs_fill(void) {
+__attribute__((constructor)) static void tables_fill(void) {
+    memset(values, 64, sizeof(values));
+    for (unsigned i = 0; i < 64; i++)
+        values[(uint8_t)digits[i]] = (uint8_t)i;
     for (unsigned i = 0; i < 4096; i++) {
         char pair[2] = {digits[i >> 6], digits[i & 63]};
         memcpy(&pairs[i], pair, 2);
@@ -37,16 +42,6 @@ void buffer_base64(struct buffer *buffer, const void *bytes, size_t len) {
         (void)base64_write(room, bytes, len);
 }
 
-static int digit_value(char digit) {
-    if (digit >= 'A' && digit <= 'Z')
-        return digit - 'A';
-    if (digit >= 'a' && digit <= 'z')
-        return digit - 'a' + 26;
-    if (digit >= '0' && digit <= '9')
-        return digit - '0' + 52;
-    return digit == '-' ? 62 : digit == '_' ? 63 : -1;
-}
-
 bool base64_read(struct text chars, void *ret_bytes, size_t size, size_t *ret_len) {
     uint8_t *out = ret_bytes;
     uint32_t bits = 0;
@@ -54,10 +49,10 @@ bool base64_read(struct text chars, void *ret_bytes, size_t size, size_t *ret_le
     if (chars.len % 4 == 1 || BASE64_BYTES(chars.len) > size)
         return false;
     for (size_t i = 0; i < chars.len; i++) {
-        int value = digit_value(chars.at[i]);
-        if (value < 0)
+        uint8_t value = values[(uint8_t)chars.at[i]];
+        if (value > 63)
             return false;
-        bits = bits << 6 | (uint32_t)value;
+        bits = bits << 6 | value;
         count += 6;
         if (count >= 8) {
             count -= 8;

@@ -24,7 +24,7 @@ struct log {
 
 /* The drainer: one thread for all logs of the process, writing to `descriptor`. */
 must_check bool log_start(int descriptor, enum log_format format, enum log_level level);
-/* Drains what is there and ends the thread; lines after it go to the descriptor at once. */
+/* Drains what is there, ends the thread and frees every log: no line may be begun after it. */
 void log_stop(void);
 /* A log of the calling thread's own, kept until log_stop; NULL when memory is out. */
 struct log *log_open(const struct clock *clock);

@@ -33,12 +33,28 @@ static size_t round_up(size_t size) {
 }
 
 void *arena_take(struct arena *arena, size_t size) {
-    size_t start = round_up(arena->used);
-    if (start > arena->size || arena->size - start < size)
+    /* The address is aligned, not the offset: the block itself may begin anywhere. */
+    size_t gap = -((uintptr_t)arena->at + arena->used) % alignof(max_align_t);
+    if (arena_left(arena) < gap || arena_left(arena) - gap < size)
         return NULL;
+    uint8_t *piece = arena->at + arena->used + gap;
+    arena->used += gap + size;
+    ASAN_UNPOISON_MEMORY_REGION(piece, size);
+    return piece;
+}
+
+bool arena_resize(struct arena *arena, void *piece, size_t old_size, size_t size) {
+    uint8_t *at = piece;
+    if (at + old_size != arena->at + arena->used)
+        return false;
+    size_t start = arena->used - old_size;
+    if (arena->size - start < size)
+        return false;
     arena->used = start + size;
-    ASAN_UNPOISON_MEMORY_REGION(arena->at + start, size);
-    return arena->at + start;
+    ASAN_UNPOISON_MEMORY_REGION(at, size);
+    if (size < old_size)
+        ASAN_POISON_MEMORY_REGION(at + size, old_size - size);
+    return true;
 }
 
 void arena_reset(struct arena *arena) {

@@ -19,7 +19,7 @@ bool text_equal_nocase(struct text a, struct text b) {
 }
 
 bool text_starts(struct text text, struct text prefix) {
-    return text.len >= prefix.len && memcmp(text.at, prefix.at, prefix.len) == 0;
+    return text.len >= prefix.len && text_equal((struct text){text.at, prefix.len}, prefix);
 }
 
 static bool byte_is_blank(char byte) {
@@ -123,6 +123,7 @@ void buffer_format(struct buffer *buffer, const char *format, ...) {
 }
 
 static const char hex_digits[16] = "0123456789abcdef";
+static const uint8_t uuid_group_bytes[] = {4, 2, 2, 2, 6};
 
 void buffer_hex(struct buffer *buffer, const uint8_t *bytes, size_t len) {
     char *room = buffer_take(buffer, 2 * len);
@@ -137,16 +138,32 @@ void buffer_hex(struct buffer *buffer, const uint8_t *bytes, size_t len) {
 static void json_escape(struct buffer *buffer, uint8_t byte) {
     static const char named[] = "\bb\tt\nn\ff\rr\"\"\\\\";
     const char *found = byte == 0 ? NULL : strchr(named, byte);
-    if (found != NULL)
+    if (found != NULL) {
         buffer_add(buffer, (struct text){(char[]){'\\', found[1]}, 2});
-    else
-        buffer_format(buffer, "\\u%04x", byte);
+    } else {
+        buffer_add(buffer, TEXT("\\u00"));
+        buffer_hex(buffer, &byte, 1);
+    }
+}
+
+/* Whether none of eight bytes is a control character, a quote, a backslash or outside ASCII. Each term
+ * sets the top bit of a byte that is one (and perhaps, by a borrow, of one above it). */
+static bool json_word_is_plain(uint64_t word) {
+    const uint64_t ones = 0x0101010101010101;
+    uint64_t quote = word ^ (ones * '"'), backslash = word ^ (ones * '\\');
+    uint64_t special = (word - ones * 0x20) | (quote - ones) | (backslash - ones) | word;
+    return (special & (ones * 0x80)) == 0;
 }
 
 /* How many bytes from `i` on stand for themselves in a JSON string. */
 static size_t json_plain_run(struct text text, size_t i) {
     const uint8_t *at = (const uint8_t *)text.at;
     size_t from = i;
+    for (uint64_t word; text.len - i >= sizeof(word); i += sizeof(word)) {
+        memcpy(&word, at + i, sizeof(word));
+        if (!json_word_is_plain(word))
+            break;
+    }
     while (i < text.len && at[i] >= 0x20 && at[i] < 0x80 && at[i] != '"' && at[i] != '\\')
         i++;
     return i - from;
@@ -171,35 +188,48 @@ void buffer_json(struct buffer *buffer, struct text text) {
     buffer_byte(buffer, '"');
 }
 
+/* Writes the lowest `count` decimal digits of the number. */
+static char *digits_write(char *out, unsigned number, size_t count) {
+    for (size_t i = count; i-- > 0; number /= 10)
+        out[i] = (char)('0' + number % 10);
+    return out + count;
+}
+
 void buffer_time(struct buffer *buffer, int64_t unix_s) {
+    static const char marks[] = "--T::Z";
     struct tm parts;
     time_t time = (time_t)unix_s;
-    if (gmtime_r(&time, &parts) == NULL) {
+    if (unix_s < TIME_MIN_S || unix_s > TIME_MAX_S || gmtime_r(&time, &parts) == NULL) {
         buffer->overflow = true;
         return;
     }
-    buffer_format(buffer, "%04d-%02d-%02dT%02d:%02d:%02dZ", parts.tm_year + 1900, parts.tm_mon + 1,
-                  parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+    const int numbers[] = {parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
+                           parts.tm_hour,        parts.tm_min,     parts.tm_sec};
+    char *out = buffer_take(buffer, TIME_TEXT_BYTES);
+    for (size_t i = 0; i < array_count(numbers) && out != NULL; i++) {
+        out = digits_write(out, (unsigned)numbers[i], i == 0 ? 4 : 2);
+        *out++ = marks[i];
+    }
 }
 
 void buffer_percent(struct buffer *buffer, struct text text) {
+    static const char upper[] = "0123456789ABCDEF";
     for (size_t i = 0; i < text.len; i++) {
-        char byte = text.at[i];
-        if (byte_is_word(byte) || byte == '-' || byte == '.' || byte == '~')
-            buffer_byte(buffer, byte);
+        uint8_t byte = (uint8_t)text.at[i];
+        if (byte_is_word((char)byte) || byte == '-' || byte == '.' || byte == '~')
+            buffer_byte(buffer, (char)byte);
         else
-            buffer_format(buffer, "%%%02X", (uint8_t)byte);
+            buffer_add(buffer, (struct text){(char[]){'%', upper[byte >> 4], upper[byte & 15]}, 3});
     }
 }
 
 void buffer_uuid(struct buffer *buffer, const struct uuid *uuid) {
-    static const uint8_t group_bytes[] = {4, 2, 2, 2, 6};
     const uint8_t *at = uuid->bytes;
-    for (size_t group = 0; group < array_count(group_bytes); group++) {
+    for (size_t group = 0; group < array_count(uuid_group_bytes); group++) {
         if (group > 0)
             buffer_byte(buffer, '-');
-        buffer_hex(buffer, at, group_bytes[group]);
-        at += group_bytes[group];
+        buffer_hex(buffer, at, uuid_group_bytes[group]);
+        at += uuid_group_bytes[group];
     }
 }
 
@@ -210,21 +240,32 @@ static int hex_value(char digit) {
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-bool text_uuid(struct text text, struct uuid *ret_uuid) {
-    struct uuid uuid;
-    if (text.len != UUID_TEXT_BYTES)
+bool text_hex(struct text text, uint8_t *ret_bytes, size_t len) {
+    if (text.len != 2 * len)
         return false;
-    for (size_t i = 0, byte = 0; i < UUID_TEXT_BYTES;) {
-        if (i == 8 || i == 13 || i == 18 || i == 23) {
-            if (text.at[i++] != '-')
-                return false;
-            continue;
-        }
-        int high = hex_value(text.at[i]), low = hex_value(text.at[i + 1]);
+    for (size_t i = 0; i < len; i++) {
+        int high = hex_value(text.at[2 * i]), low = hex_value(text.at[2 * i + 1]);
         if (high < 0 || low < 0)
             return false;
-        uuid.bytes[byte++] = (uint8_t)(high << 4 | low);
-        i += 2;
+        ret_bytes[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+bool text_uuid(struct text text, struct uuid *ret_uuid) {
+    struct uuid uuid;
+    uint8_t *out = uuid.bytes;
+    const char *at = text.at;
+    if (text.len != UUID_TEXT_BYTES)
+        return false;
+    for (size_t group = 0; group < array_count(uuid_group_bytes); group++) {
+        size_t len = uuid_group_bytes[group];
+        if (group > 0 && *at++ != '-')
+            return false;
+        if (!text_hex((struct text){at, 2 * len}, out, len))
+            return false;
+        at += 2 * len;
+        out += len;
     }
     *ret_uuid = uuid;
     return true;

@@ -31,6 +31,8 @@ bool text_starts(struct text text, struct text prefix);
 struct text text_trim(struct text text);
 /* Reads a decimal number without sign; false on anything else or above `max`. */
 must_check bool text_number(struct text text, uint64_t max, uint64_t *ret_number);
+/* Reads exactly `len` bytes of two hex digits each, in either case. */
+must_check bool text_hex(struct text text, uint8_t *ret_bytes, size_t len);
 /* Whether the bytes are well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool text_is_utf8(struct text text);
 /* org, project and service names: ^[_a-zA-Z0-9][-_a-zA-Z0-9]{2,39}$ */
@@ -78,13 +80,17 @@ static inline void buffer_put(struct buffer *buffer, const char *string) {
 }
 void buffer_number(struct buffer *buffer, uint64_t number);
 void buffer_signed(struct buffer *buffer, int64_t number);
+/* Needs room for a byte more than it writes. */
 void buffer_format(struct buffer *buffer, const char *format, ...) printf_like(2, 3);
 void buffer_hex(struct buffer *buffer, const uint8_t *bytes, size_t len);
 /* The text as a JSON string with its quotes, escaped as RFC 8259 §7 asks and no more; the text must
  * be UTF-8 (bytes that are not are replaced by U+FFFD). */
 void buffer_json(struct buffer *buffer, struct text text);
-/* A time in seconds since 1970 as RFC 3339 UTC: 2026-01-31T23:59:59Z. */
+/* A time in seconds since 1970 as RFC 3339 UTC: 2026-01-31T23:59:59Z. That form has room for the years
+ * 0 to 9999; a time outside them counts as overflow. */
 #define TIME_TEXT_BYTES 20
+#define TIME_MIN_S (-62167219200)
+#define TIME_MAX_S 253402300799
 void buffer_time(struct buffer *buffer, int64_t unix_s);
 /* Percent-encodes all but the unreserved characters of RFC 3986 §2.3. */
 void buffer_percent(struct buffer *buffer, struct text text);
