@@ -21,7 +21,8 @@ void claims_write_actor(const struct uuid *service_id, const struct uuid *token_
                         struct buffer *out);
 
 /* Whom a credential is for (api §3's table): exactly one of user_id, user_email, attributes or none of
- * them, and external_user_id beside all but user_id. Texts with `at` NULL and values NULL are absent. */
+ * them, and external_user_id beside all but user_id; that alone gives an empty `attr`. Texts with `at`
+ * NULL and values NULL are absent; texts are UTF-8. */
 struct claims_subject {
     struct text user_id;
     struct text user_email;
@@ -32,7 +33,9 @@ struct claims_subject {
     /* What the service itself is, used when nothing of the above names a user. */
     struct text service_name;
     bool service_is_admin; /* may manage the project */
-    struct text service_attributes; /* a JSON object as stored */
+    /* Its own attributes, an object; NULL: none. A value and not the text that is stored, so that what
+     * the store holds is checked before it is signed. */
+    const struct json *service_attributes;
     struct uuid service_id;
     struct uuid project_id;
 };

@@ -7,12 +7,17 @@
 
 /* A value inside a parsed document; lives as long as the arena it was parsed into. */
 struct json;
+struct random;
+
+/* Draws the key of the table that finds a key given twice; token_start calls it. */
+void json_start(struct random *random);
 
 #define JSON_DEPTH_MAX 32
+#define JSON_DEPTH_EXTRA_MAX 8 /* so that what walks a value has its levels on the stack */
 
 /* Parses one JSON text (RFC 8259) into the arena. Refused, each with its own error: malformed text,
  * anything behind the value, invalid UTF-8, lone surrogates, a byte order mark, nesting deeper than
- * JSON_DEPTH_MAX + `depth_extra`, a key twice in one object (compared after unescaping), numbers that
+ * JSON_DEPTH_MAX + `depth_extra` (at most JSON_DEPTH_EXTRA_MAX), a key twice in one object (compared after unescaping), numbers that
  * overflow a double (RFC 7493 §2.2). Numbers keep their spelling. The text itself is not kept or
  * changed. `arena` needs about 16 bytes a byte of text; too little is ERROR_OVERLOADED. */
 must_check bool json_read(struct text text, unsigned depth_extra, struct arena *arena,
@@ -25,8 +30,10 @@ bool json_is_null(const struct json *value);
 bool json_is_true(const struct json *value);
 bool json_is_false(const struct json *value);
 bool json_is_number(const struct json *value);
-/* The unescaped text of a string, or the spelling of a number. */
+/* The unescaped text of a string, or the spelling of a number. Must be one of them. */
 struct text json_text(const struct json *value);
+/* The value of a number that is whole (1.0 and 1e3 are) and from 0 to `max`; false on anything else. */
+must_check bool json_number(const struct json *value, uint64_t max, uint64_t *ret_number);
 /* A member of an object by its exact key; NULL if it is not there. */
 const struct json *json_member(const struct json *object, struct text key);
 /* Members of an object or array. */

@@ -1,0 +1,153 @@
+/* The claims of a credential, written as the JSON that is signed. */
+#include "token/claims.h"
+
+#include "token/hash.h"
+
+static bool is_given(struct text text) {
+    return text.at != NULL;
+}
+
+/* Every member but the first is preceded by a comma; the literal holds both. */
+static void member_text(struct buffer *out, struct text name, struct text value) {
+    buffer_add(out, name);
+    buffer_json(out, value);
+}
+
+static void member_number(struct buffer *out, struct text name, int64_t value) {
+    buffer_add(out, name);
+    buffer_signed(out, value);
+}
+
+void claims_write_project(const struct claims_project *project, struct buffer *out) {
+    member_text(out, TEXT("\"iss\":"), project->issuer);
+    member_text(out, TEXT(",\"aud\":["), project->audience);
+    member_text(out, TEXT("],\"org\":"), project->org);
+    member_text(out, TEXT(",\"project\":"), project->project);
+    member_text(out, TEXT(",\"ins\":{"), project->instance_id);
+    /* Rill's permissions ReadAPI, ReadMetrics, ReadObjects, UseAI. */
+    buffer_add(out, TEXT(":[25,23,21,27]},"));
+}
+
+void claims_write_actor(const struct uuid *service_id, const struct uuid *token_id,
+                        struct buffer *out) {
+    buffer_add(out, TEXT("\"act\":{\"sub\":\"svc_"));
+    buffer_uuid(out, service_id);
+    buffer_add(out, TEXT("\",\"tid\":\""));
+    buffer_uuid(out, token_id);
+    buffer_add(out, TEXT("\"},"));
+}
+
+/* A name for the user that says nothing about him elsewhere: another project gives another one. */
+static void external_write(const struct claims_subject *subject, struct buffer *out) {
+    char project_id[UUID_TEXT_BYTES];
+    struct buffer project = buffer_over(project_id, sizeof(project_id));
+    uint8_t hash[SHA256_BYTES];
+    buffer_uuid(&project, &subject->project_id);
+    sha256_of((struct text[]){subject->external_user_id, buffer_text(&project)}, 2, hash);
+    buffer_add(out, TEXT(",\"sub\":\"ext_"));
+    buffer_hex(out, hash, sizeof(hash));
+    buffer_byte(out, '"');
+}
+
+static bool is_service_itself(const struct claims_subject *subject) {
+    return !is_given(subject->user_id) && !is_given(subject->user_email) &&
+           !is_given(subject->external_user_id) && subject->attributes == NULL;
+}
+
+static void sub_write(const struct claims_subject *subject, struct buffer *out) {
+    if (is_given(subject->user_id)) {
+        member_text(out, TEXT(",\"sub\":"), subject->user_id);
+    } else if (is_given(subject->external_user_id)) {
+        external_write(subject, out);
+    } else if (is_service_itself(subject)) {
+        buffer_add(out, TEXT(",\"sub\":\"svc_"));
+        buffer_uuid(out, &subject->service_id);
+        buffer_byte(out, '"');
+    }
+}
+
+static void attr_write_email(struct text email, struct buffer *out) {
+    const char *at_sign = email.len > 0 ? memrchr(email.at, '@', email.len) : NULL;
+    const char *end = email.at + email.len;
+    const char *domain = at_sign != NULL ? at_sign + 1 : end;
+    member_text(out, TEXT("{\"email\":"), email);
+    member_text(out, TEXT(",\"domain\":"), (struct text){domain, (size_t)(end - domain)});
+    buffer_add(out, TEXT(",\"admin\":false}"));
+}
+
+static bool object_has(const struct json *object, struct text key) {
+    return object != NULL && json_member(object, key) != NULL;
+}
+
+/* The text ends in `last` if nothing overflowed: puts `end` in its place. */
+static void end_replace(struct buffer *out, char last, struct text end) {
+    if (out->overflow)
+        return;
+    check(out->at[out->len - 1] == last);
+    out->len--;
+    buffer_add(out, end);
+}
+
+/* The service's own attributes override what is known of it. */
+static void attr_write_service(const struct claims_subject *subject, struct buffer *out) {
+    const struct json *own = subject->service_attributes;
+    buffer_byte(out, '{');
+    if (!object_has(own, TEXT("name"))) {
+        member_text(out, TEXT("\"name\":"), subject->service_name);
+        buffer_byte(out, ',');
+    }
+    if (!object_has(own, TEXT("admin")))
+        buffer_add(out,
+                   subject->service_is_admin ? TEXT("\"admin\":true,") : TEXT("\"admin\":false,"));
+    if (own != NULL)
+        for (struct json_iter i = json_iter(own); json_next(&i);) {
+            buffer_json(out, i.key);
+            buffer_byte(out, ':');
+            json_write(i.value, out);
+            buffer_byte(out, ',');
+        }
+    end_replace(out, ',', TEXT("}"));
+}
+
+static void attr_write(const struct claims_subject *subject, struct buffer *out) {
+    const struct json *given = subject->attributes;
+    buffer_add(out, TEXT(",\"attr\":"));
+    if (is_given(subject->user_id)) {
+        member_text(out, TEXT("{\"id\":"), subject->user_id);
+        buffer_byte(out, '}');
+    } else if (is_given(subject->user_email)) {
+        attr_write_email(subject->user_email, out);
+    } else if (given != NULL) {
+        json_write(given, out);
+    } else if (is_service_itself(subject)) {
+        given = subject->service_attributes;
+        attr_write_service(subject, out);
+    } else {
+        buffer_add(out, TEXT("{}"));
+    }
+    if (!subject->embed || object_has(given, TEXT("embed")))
+        return;
+    bool is_empty = !out->overflow && out->at[out->len - 2] == '{';
+    end_replace(out, '}', is_empty ? TEXT("\"embed\":true}") : TEXT(",\"embed\":true}"));
+}
+
+void claims_write(const struct claims *claims, struct buffer *out) {
+    const struct claims_subject *subject = claims->subject;
+    check(subject->attributes == NULL || json_is_object(subject->attributes));
+    buffer_byte(out, '{');
+    buffer_add(out, claims->project_part);
+    buffer_add(out, claims->actor_part);
+    member_number(out, TEXT("\"iat\":"), claims->issued_at_s);
+    member_number(out, TEXT(",\"nbf\":"), claims->issued_at_s - claims->not_before_skew_s);
+    member_number(out, TEXT(",\"exp\":"), claims->issued_at_s + claims->ttl_s);
+    buffer_add(out, TEXT(",\"jti\":\""));
+    buffer_hex(out, claims->token_id.bytes, UUID_BYTES);
+    buffer_byte(out, '"');
+    sub_write(subject, out);
+    attr_write(subject, out);
+    if (subject->sec.len > 0) {
+        buffer_add(out, TEXT(",\"sec\":"));
+        buffer_add(out, subject->sec);
+    }
+    buffer_byte(out, '}');
+}
