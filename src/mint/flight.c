@@ -1,0 +1,184 @@
+/* Single-flight look-ups: requests that miss the same grant and project wait for one answer. */
+#include "mint/flight.h"
+
+#include <stdlib.h>
+
+#include "mint/steps.h"
+
+/* What makes two look-ups the same. */
+struct flight_key {
+    struct uuid token_id;
+    struct text project;
+};
+
+static bool flight_is_of(const void *value, const void *key) {
+    const struct flight *flight = value;
+    const struct flight_key *wanted = key;
+    return uuid_equal(&flight->token_id, &wanted->token_id) &&
+           text_equal((struct text){flight->project, flight->project_len}, wanted->project);
+}
+
+bool flights_open(struct mint *mint) {
+    return map_open(&mint->flights, 65536, flight_is_of);
+}
+
+void flights_close(struct mint *mint) {
+    check(mint->flights.count == 0);
+    map_close(&mint->flights);
+}
+
+static struct flight_key key_of(const struct request *request) {
+    struct text project = request->params[PARAM_PROJECT];
+    if (project.len > NAME_BYTES_MAX)
+        project.len = NAME_BYTES_MAX;
+    return (struct flight_key){.token_id = request->token.id, .project = project};
+}
+
+/* On a registry thread. */
+static void flight_work(struct registry_job *job, struct session *session) {
+    struct flight *flight = container_of(job, struct flight, job);
+    if (session == NULL) {
+        (void)error_set(&flight->grant_error, ERROR_REGISTRY_AWAY, NULL);
+        return;
+    }
+    if (!store_grant(session, &flight->token_id, &flight->grant, &flight->grant_error))
+        return;
+    if (flight->project_len > 0 && flight->grant->kind == TOKEN_SERVICE)
+        (void)!store_project_record(session, &flight->grant->org_id,
+                                    (struct text){flight->project, flight->project_len},
+                                    &flight->record, &flight->project_error);
+}
+
+/* What the answer says of the token: nothing, that it is bad, or that nothing can be said. */
+static enum error_code grant_verdict(const struct flight *flight) {
+    if (flight->grant != NULL)
+        return flight->grant->revoked_s != 0 ? ERROR_TOKEN_REVOKED : ERROR_NONE;
+    return flight->grant_error.code == ERROR_NOT_FOUND ? ERROR_TOKEN_UNKNOWN
+                                                       : flight->grant_error.code;
+}
+
+/* "Unknown" is remembered only if nothing changed since it was asked: it may be known by now. */
+static bool may_remember(const struct flight *flight) {
+    const struct freshness *freshness = flight->mint->freshness;
+    return freshness->generation == flight->generation && freshness->cursor == flight->cursor;
+}
+
+static void flight_fill_project(struct flight *flight, const struct uuid *org_id) {
+    struct mint *mint = flight->mint;
+    if (flight->record != NULL) {
+        struct stamp stamp = {.epoch = flight->record->epoch,
+                              .s0 = flight->record->s0,
+                              .asked_us = flight->asked_us,
+                              .generation = flight->generation};
+        if (cache_put_project(mint->cache, flight->record, &stamp) == NULL)
+            (void)error_set(&flight->project_error, ERROR_OVERLOADED, "memory");
+    } else if (flight->project_error.code == ERROR_NOT_FOUND && may_remember(flight)) {
+        struct text name = {flight->project, flight->project_len};
+        struct uuid key = cache_project_key(mint->cache, org_id, name);
+        cache_unknown_add(mint->cache, &key, ERROR_NOT_FOUND, mint->clock->monotonic_us);
+    }
+    flight->record = NULL;
+}
+
+/* Puts what was found where the next request will find it. */
+static void flight_fill(struct flight *flight, enum error_code verdict) {
+    struct mint *mint = flight->mint;
+    bool is_bad = verdict == ERROR_TOKEN_UNKNOWN || verdict == ERROR_TOKEN_REVOKED;
+    if (is_bad && may_remember(flight))
+        cache_unknown_add(mint->cache, &flight->token_id, verdict, mint->clock->monotonic_us);
+    if (verdict != ERROR_NONE) {
+        free(flight->grant);
+        free(flight->record);
+        return;
+    }
+    struct uuid org_id = flight->grant->org_id;
+    struct stamp stamp = {.epoch = flight->grant->epoch,
+                          .s0 = flight->grant->s0,
+                          .asked_us = flight->asked_us,
+                          .generation = flight->generation};
+    freshness_renew(mint->freshness, &stamp);
+    if (stamp.epoch != mint->freshness->epoch || stamp.s0 != mint->freshness->cursor)
+        mint->ports.poll(mint->ports.self);
+    if (cache_put_grant(mint->cache, flight->grant, &stamp) == NULL)
+        (void)error_set(&flight->grant_error, ERROR_OVERLOADED, "memory");
+    metric_add(mint->metrics, METRIC_REGISTRY_HITS, 1);
+    flight_fill_project(flight, &org_id);
+    metric_set(mint->metrics, METRIC_L1_ENTRIES, mint->cache->count);
+    metric_set(mint->metrics, METRIC_L1_BYTES, mint->cache->bytes);
+}
+
+/* Tells a waiter what the look-up itself said; what was found it will find in the cache. */
+static void flight_tell(const struct flight *flight, struct request *request,
+                        enum error_code verdict) {
+    if (verdict != ERROR_NONE)
+        (void)error_set(&request->error, verdict, NULL);
+    else if (error_is(&flight->grant_error))
+        request->error = flight->grant_error;
+    else if (flight->project_error.code == ERROR_NOT_FOUND)
+        request->is_project_missing = true;
+    else if (error_is(&flight->project_error))
+        request->error = flight->project_error;
+}
+
+static void flight_done(struct registry_job *job) {
+    struct flight *flight = container_of(job, struct flight, job);
+    struct mint *mint = flight->mint;
+    enum error_code verdict = grant_verdict(flight);
+    check(map_remove(&mint->flights, flight->hash, flight));
+    flight_fill(flight, verdict);
+    for (struct queue *link; (link = queue_pop(&flight->waiters)) != NULL;) {
+        struct request *request = container_of(link, struct request, flight_link);
+        request->flight = NULL;
+        flight_tell(flight, request, verdict);
+        request_wake(request);
+    }
+    free(flight);
+}
+
+static struct flight *flight_start(struct mint *mint, const struct flight_key *key, uint64_t hash) {
+    struct flight *flight = calloc(1, sizeof(*flight));
+    if (flight == NULL)
+        return NULL;
+    flight->job = (struct registry_job){.work = flight_work, .done = flight_done, .loop = mint->loop};
+    flight->mint = mint;
+    flight->hash = hash;
+    flight->asked_us = mint->clock->monotonic_us;
+    flight->generation = mint->freshness->generation;
+    flight->cursor = mint->freshness->cursor;
+    flight->token_id = key->token_id;
+    flight->project_len = key->project.len;
+    if (key->project.len > 0)
+        memcpy(flight->project, key->project.at, key->project.len);
+    queue_init(&flight->waiters);
+    if (mint->flights.count == mint->flights.count_max ||
+        !mint->ports.submit(mint->ports.self, &flight->job)) {
+        free(flight);
+        return NULL;
+    }
+    map_add(&mint->flights, hash, flight);
+    return flight;
+}
+
+bool flight_join(struct request *request) {
+    struct mint *mint = request->mint;
+    struct flight_key key = key_of(request);
+    uint64_t hash = hash_bytes(&mint->cache->hash_key, key.token_id.bytes, UUID_BYTES) ^
+                    hash_bytes(&mint->cache->hash_key, key.project.at, key.project.len);
+    struct flight *flight = map_find(&mint->flights, hash, &key);
+    if (flight != NULL)
+        metric_add(mint->metrics, METRIC_FLIGHTS_SHARED, 1);
+    else
+        flight = flight_start(mint, &key, hash);
+    if (flight == NULL) {
+        metric_add(mint->metrics, METRIC_OVERLOADED, 1);
+        return error_set(&request->error, ERROR_OVERLOADED, "look-ups waiting");
+    }
+    request->flight = flight;
+    queue_push(&flight->waiters, &request->flight_link);
+    return true;
+}
+
+void flight_leave(struct request *request) {
+    queue_remove(&request->flight_link);
+    request->flight = NULL;
+}

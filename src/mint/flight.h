@@ -1,0 +1,28 @@
+/* Single-flight look-ups: requests that miss the same grant and project wait for one answer. */
+#ifndef MINT_FLIGHT_H
+#define MINT_FLIGHT_H
+
+#include "mint/request.h"
+
+/* One look-up under way. What is asked is set before the job is submitted and what is answered by the
+ * job, so a fake registry in a test reads and writes these members. */
+struct flight {
+    struct registry_job job;
+    struct mint *mint;
+    struct queue waiters;
+    uint64_t hash;
+    uint64_t asked_us;
+    uint64_t generation; /* of the freshness when it was asked */
+    uint64_t cursor;     /* likewise */
+    /* Asked: the token's grant, and if there is a name, that project of the grant's org. */
+    struct uuid token_id;
+    size_t project_len;
+    char project[NAME_BYTES_MAX];
+    /* Answered: the blocks are the flight's until the cache takes them over. */
+    struct grant *grant;
+    struct project_record *record;
+    struct error grant_error;
+    struct error project_error;
+};
+
+#endif

@@ -1,0 +1,198 @@
+/* One request on its way through the steps, and the engine that moves it. */
+#ifndef MINT_REQUEST_H
+#define MINT_REQUEST_H
+
+#include "cache/local.h"
+#include "http/reply.h"
+#include "io/conn.h"
+#include "mint/route.h"
+#include "token/claims.h"
+#include "token/json.h"
+
+enum step {
+#define STEP(name, function, waits) STEP_##name,
+#include "mint/steps.def"
+#undef STEP
+    STEP_COUNT
+};
+const char *step_name(enum step step);
+
+/* Where a request stands. Changed by request_run and request_wake alone. */
+enum request_state {
+    REQUEST_RUNNING,
+    REQUEST_WAITING, /* for what its step says */
+    REQUEST_WOKEN,   /* the answer is there; the loop will run `x_done` */
+    REQUEST_ENDED,   /* replied; a late answer may still come */
+};
+
+/* Who calls, fixed by `authorize` from the grant: the grant itself may go at any moment. */
+struct caller {
+    enum token_kind kind;
+    struct uuid token_id;
+    struct uuid service_id;
+    struct uuid org_id;
+    uint32_t org_permissions;
+    uint32_t project_permissions;
+    char service_name[NAME_BYTES_MAX + 1];
+};
+
+struct request_block;
+
+#define REQUEST_ID_CHARS 64
+#define REQUEST_BYTES 16384 /* the struct and its arena: a page view's JSON, claims and JWT fit */
+#define REQUEST_MAGIC 0x4d494e54
+
+/* Lives from mint_begin until it is replied (or its client gone) and no job works on it. Nothing in it
+ * points into the connection's memory once `admit` has run. */
+struct request {
+    uint32_t magic;
+    enum step step;
+    enum request_state state;
+    bool is_timed;           /* one in MINT_TIMED_EVERY has its steps timed */
+    bool has_job;            /* a registry job works on it */
+    bool timed_out;          /* the wait took longer than its budget */
+    bool is_project_missing; /* the registry has no project of that name */
+    uint8_t attempts;        /* look-ups made */
+    struct mint *mint;
+    struct exchange *exchange; /* NULL: the client has gone */
+    const struct route *route;
+    struct queue link;        /* of the list that fits the state: waiting or woken */
+    struct queue flight_link; /* of the flight's waiters */
+    struct flight *flight;
+    uint64_t began_us;
+    uint64_t deadline_us;
+    uint64_t step_ns;
+
+    struct text params[PARAM_COUNT];
+    char request_id[REQUEST_ID_CHARS + 1];
+    char peer[CONN_ADDRESS_CHARS];
+    struct service_token token; /* wiped at the end */
+    struct caller caller;
+    void *input; /* the route's parsed body */
+    const struct json *body; /* NULL: there was none */
+    size_t body_bytes;
+    uint32_t page_size;
+    struct text page_token;
+
+    /* Only within one run of the steps, never across a wait. */
+    struct cached_grant *grant;
+    struct cached_project *project;
+
+    /* MANAGE: while has_job, the job's alone. */
+    struct registry_job job;
+    struct actor actor;
+    struct error work_error;
+    bool is_work_done;
+    uint64_t seq; /* of the change it made */
+    struct buffer out; /* the answer, malloc'ed and grown as it is written */
+
+    /* SIGN. */
+    const char *signing_input;
+    size_t signing_input_len;
+    uint8_t signature[SIGNATURE_BYTES];
+    struct buffer signature_room; /* kept free for it in the body */
+    struct uuid jti;
+    uint32_t ttl_s;
+
+    struct error error;
+    unsigned status; /* 200 unless said otherwise */
+    struct text content_type;
+    struct text reply_body;
+    struct buffer extra; /* header lines */
+    char extra_memory[320];
+    const char *cache_control;
+
+    struct request_block *blocks;
+    struct arena arena;
+};
+
+/* What the engine needs from outside; fakes in tests. */
+struct mint_ports {
+    void *self;
+    /* Hands a job to the registry; false when its queue is full. */
+    bool (*submit)(void *self, struct registry_job *job);
+    /* Sends the reply, logs and counts; the exchange is gone afterwards. */
+    void (*reply)(void *self, struct request *request, const struct http_reply *reply);
+    /* The same for an exchange that got no request: too much is going on. */
+    void (*refuse)(void *self, struct exchange *exchange, const struct error *error);
+    /* The registry should be polled now. */
+    void (*poll)(void *self);
+};
+
+/* What may be asked of every mint; `settings` may change between turns (SIGHUP). */
+struct mint_settings {
+    struct text brand;
+    uint32_t default_ttl_s;
+    uint32_t max_ttl_s;
+    uint32_t not_before_skew_s;
+    uint32_t max_token_bytes;
+    uint32_t attributes_bytes_max;
+    uint32_t in_flight_max;
+    uint64_t registry_us;
+    uint64_t acknowledge_us; /* lease and margin: after it nobody mints by what was before */
+};
+
+/* The engine of one loop. */
+#define MINT_BATCH_MAX 64
+#define MINT_TIMED_EVERY 16
+#define MINT_SCRATCH_BYTES 262144
+struct mint {
+    struct mint_ports ports;
+    struct mint_settings settings;
+    const struct clock *clock;
+    struct cache *cache;
+    struct freshness *freshness;
+    struct keyring *keyring;
+    struct random *random;
+    struct metrics *metrics;
+    struct histogram steps_us[STEP_COUNT];
+    struct loop *loop;
+    struct slab requests;
+    size_t in_flight;      /* begun and not replied */
+    uint64_t acknowledged; /* every worker has applied the changes up to here */
+    uint64_t begun;
+    struct queue waiting[STEP_COUNT]; /* by deadline, for each step has one budget */
+    struct queue woken;
+    struct map flights;
+    struct request *batch[MINT_BATCH_MAX];
+    struct sign_job jobs[MINT_BATCH_MAX];
+    size_t batch_count;
+    char *scratch; /* the claims, before they are base64 */
+};
+
+/* Everything above `requests` is set by the caller. False when memory is out. */
+must_check bool mint_open(struct mint *mint);
+/* No request may be left. */
+void mint_close(struct mint *mint);
+/* A request has come and its route is known. `params` are decoded. */
+void mint_begin(struct mint *mint, struct exchange *exchange, const struct route *route,
+                const struct text params[static PARAM_COUNT]);
+/* The client has gone. */
+void mint_gone(struct mint *mint, struct request *request);
+/* At the end of a turn: signs what is ready and moves what was woken, until nothing is left to do. */
+void mint_turn_end(struct mint *mint);
+/* Now and then (50 ms): deadlines. */
+void mint_tick(struct mint *mint);
+/* A feed was applied: those waiting for changes up to `seq` may be acknowledged when everybody has. */
+void mint_acknowledged(struct mint *mint, uint64_t seq);
+
+/* For steps and handlers. */
+/* Memory that lives as long as the request; NULL with ERROR_OVERLOADED when there is none. */
+must_check void *request_take(struct request *request, size_t size);
+must_check bool request_copy(struct request *request, struct text text, struct text *ret_text);
+/* The answer is there; `x_done` will run. May be called once per wait. */
+void request_wake(struct request *request);
+/* Room for at least `size` more bytes of the answer; NULL with ERROR_OVERLOADED when memory is out. */
+struct buffer *request_out(struct request *request, size_t size);
+
+/* The steps that have files of their own. */
+bool issue_parse(struct request *request);
+bool issue_claims(struct request *request, struct cached_grant *grant,
+                  struct cached_project *project);
+void issue_signed(struct request *request);
+
+/* Single-flight: joins or starts the look-up for what the request misses; false with request->error. */
+must_check bool flight_join(struct request *request);
+void flight_leave(struct request *request);
+
+#endif

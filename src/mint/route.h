@@ -1,0 +1,50 @@
+/* What a route is: a pattern, who may call it, and what answers it. */
+#ifndef MINT_ROUTE_H
+#define MINT_ROUTE_H
+
+#include "http/request.h"
+#include "registry/store.h"
+
+struct request;
+
+/* Who may call a route. */
+enum route_who {
+    WHO_NOBODY,   /* everybody: no token is looked at */
+    WHO_ANYONE,   /* any good token */
+    WHO_OPERATOR, /* the operator token */
+    WHO_ORG,      /* the operator, or a service of the org in the path with the permission there */
+    WHO_PROJECT,  /* the operator, or a service with the permission in the project in the path */
+    WHO_ISSUER,   /* as WHO_PROJECT, but not the operator */
+};
+
+/* How it is answered. */
+enum route_kind {
+    ROUTE_LOCAL, /* at once, from memory: `local` */
+    ROUTE_ISSUE, /* by minting */
+    ROUTE_READ,  /* by a registry job: `work` */
+    ROUTE_WRITE, /* by a registry job that changes something: `work`, then the acknowledgement */
+};
+
+/* The parts of a path that vary, in the pattern as {org}, {project}, {service} and {id}. */
+enum route_param { PARAM_ORG, PARAM_PROJECT, PARAM_SERVICE, PARAM_ID, PARAM_COUNT };
+
+/* Query parameters that a route takes. */
+enum route_query { QUERY_NONE = 0, QUERY_PAGE = 1 };
+
+struct route {
+    const char *name; /* "services.create": for logs, metrics and the audit */
+    enum http_method method;
+    const char *pattern;
+    enum route_who who;
+    uint32_t permission;
+    enum route_kind kind;
+    uint32_t query;
+    /* Reads the body into request->input; false with request->error. NULL: a body must be empty or {}. */
+    bool (*parse)(struct request *request);
+    void (*local)(struct request *request);
+    /* On a registry thread: asks the store and writes the answer with request_out; false with
+     * request->error. */
+    bool (*work)(struct request *request, struct session *session);
+};
+
+#endif

@@ -1,0 +1,496 @@
+/* The steps of a request, in the order of steps.def. */
+#include "mint/steps.h"
+
+#define LOOKUP_ATTEMPTS_MAX 3
+
+/* Every failure is a jump to the one place that replies. */
+#define FAIL(request, code, ...) (error_set(&(request)->error, (code), __VA_ARGS__), STEP_RESPOND)
+
+/* ---- admit ---------------------------------------------------------------------------------- */
+
+/* Absent, JSON, or what curl sends by default: read as JSON. Parameters (charset) mean nothing. */
+static bool content_type_is_json(struct text type) {
+    size_t len = 0;
+    while (len < type.len && type.at[len] != ';')
+        len++;
+    type = text_trim((struct text){type.at, len});
+    return type.len == 0 || text_equal_nocase(type, TEXT("application/json")) ||
+           text_equal_nocase(type, TEXT("application/x-www-form-urlencoded"));
+}
+
+static bool request_id_is_sane(struct text id) {
+    if (id.len == 0 || id.len > REQUEST_ID_CHARS)
+        return false;
+    for (size_t i = 0; i < id.len; i++) {
+        char byte = id.at[i];
+        bool is_word = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
+                       (byte >= 'A' && byte <= 'Z');
+        if (!is_word && strchr("-_.:/+=@", byte) == NULL)
+            return false;
+    }
+    return true;
+}
+
+static void request_id_take(struct request *request, struct text sent) {
+    struct buffer out = buffer_over(request->request_id, REQUEST_ID_CHARS);
+    if (request_id_is_sane(sent)) {
+        buffer_add(&out, sent);
+    } else {
+        uint8_t bytes[12];
+        random_bytes(request->mint->random, bytes, sizeof(bytes));
+        buffer_hex(&out, bytes, sizeof(bytes));
+    }
+    request->request_id[out.len] = '\0';
+}
+
+/* The routes' own reading of the query: each takes what it lists and refuses the rest. */
+static bool query_take(struct request *request, struct text name, struct text value) {
+    char memory[512];
+    struct buffer decoded = buffer_over(memory, sizeof(memory));
+    uint64_t number = 0;
+    if (!http_decode(value, true, &decoded))
+        return error_about(&request->error, ERROR_QUERY_VALUE, name);
+    bool is_size = text_equal(name, TEXT("page_size")) || text_equal(name, TEXT("pageSize"));
+    bool is_token = text_equal(name, TEXT("page_token")) || text_equal(name, TEXT("pageToken"));
+    if (!(request->route->query & QUERY_PAGE) || (!is_size && !is_token))
+        return error_about(&request->error, ERROR_QUERY_UNKNOWN, name);
+    if (is_token)
+        return request_copy(request, buffer_text(&decoded), &request->page_token);
+    if (!text_number(buffer_text(&decoded), 1000, &number))
+        return error_about(&request->error, ERROR_QUERY_VALUE, name);
+    request->page_size = (uint32_t)number;
+    return true;
+}
+
+static bool query_read(struct request *request, struct text query) {
+    struct text name, value;
+    while (http_query_next(&query, &name, &value))
+        if (!query_take(request, name, value))
+            return false;
+    return true;
+}
+
+/* yyjson takes about 16 bytes a byte of JSON; small bodies fit the request's own block. */
+static bool body_parse(struct request *request, struct text body) {
+    size_t size = body.len * 16 + 1024;
+    struct arena own;
+    struct arena *arena = &request->arena;
+    request->body_bytes = body.len;
+    if (size > arena_left(&request->arena) / 2) {
+        void *memory = request_take(request, size);
+        if (memory == NULL)
+            return false;
+        own = arena_over(memory, size);
+        arena = &own;
+    }
+    if (!json_read(body, 1, arena, &request->body, &request->error))
+        return false;
+    return json_is_object(request->body) ||
+           error_set(&request->error, ERROR_JSON_NOT_OBJECT, "the body");
+}
+
+static bool body_read(struct request *request, const struct http_request *sent) {
+    if (sent->body.len > 0) {
+        struct text type = sent->headers[HTTP_HEADER_CONTENT_TYPE];
+        if (!content_type_is_json(type))
+            return error_about(&request->error, ERROR_CONTENT_TYPE, type);
+        if (!body_parse(request, sent->body))
+            return false;
+    }
+    if (request->route->parse != NULL)
+        return request->route->parse(request);
+    uint64_t given = 0;
+    return request->body == NULL ||
+           json_read_fields(request->body, NULL, 0, &given, &request->error);
+}
+
+static bool params_keep(struct request *request) {
+    for (size_t i = 0; i < PARAM_COUNT; i++)
+        if (!request_copy(request, request->params[i], &request->params[i]))
+            return false;
+    return true;
+}
+
+int step_admit(struct request *request) {
+    const struct http_request *sent = &request->exchange->request;
+    request_id_take(request, sent->headers[HTTP_HEADER_REQUEST_ID]);
+    conn_peer(request->exchange->conn, request->peer);
+    if (!params_keep(request) || !query_read(request, sent->query) || !body_read(request, sent))
+        return STEP_RESPOND;
+    return request->route->who == WHO_NOBODY ? STEP_ACT : VERDICT_NEXT;
+}
+
+/* ---- auth ----------------------------------------------------------------------------------- */
+
+/* The token of "Bearer <token>" (RFC 6750 §2.1), the scheme in any case. */
+static bool bearer_token(struct request *request, struct text header) {
+    static const size_t scheme_len = sizeof("Bearer") - 1;
+    if (header.at == NULL)
+        return error_set(&request->error, ERROR_TOKEN_MISSING, NULL);
+    if (header.len <= scheme_len || header.at[scheme_len] != ' ' ||
+        !text_equal_nocase((struct text){header.at, scheme_len}, TEXT("Bearer")))
+        return error_set(&request->error, ERROR_TOKEN_MISSING, NULL);
+    struct text text = text_trim((struct text){header.at + scheme_len, header.len - scheme_len});
+    if (!service_token_read(text, request->mint->settings.brand, &request->token))
+        return error_set(&request->error, ERROR_TOKEN_MALFORMED, NULL);
+    return true;
+}
+
+enum found { FOUND_GOOD, FOUND_BAD, FOUND_MISS };
+
+static enum found found_bad(struct request *request, enum error_code code) {
+    (void)error_set(&request->error, code, NULL);
+    return FOUND_BAD;
+}
+
+static bool is_believed(const struct mint *mint, const struct stamp *stamp,
+                        const struct scope *scopes, size_t count) {
+    bool accepts =
+        freshness_accepts(mint->freshness, stamp, mint->clock->monotonic_us, scopes, count);
+    if (unlikely(!accepts))
+        metric_add(mint->metrics, METRIC_L1_STALE, 1);
+    return accepts;
+}
+
+static enum found grant_find(struct request *request) {
+    struct mint *mint = request->mint;
+    struct cached_grant *cached = cache_find_grant(mint->cache, &request->token.id);
+    if (cached == NULL) {
+        enum error_code known =
+            cache_unknown_find(mint->cache, &request->token.id, mint->clock->monotonic_us);
+        if (known == ERROR_NONE)
+            return FOUND_MISS;
+        metric_add(mint->metrics, METRIC_UNKNOWN_HITS, 1);
+        return found_bad(request, known);
+    }
+    const struct grant *grant = cached->grant;
+    const struct scope scopes[] = {{SCOPE_TOKEN, grant->token_id},
+                                   {SCOPE_SERVICE, grant->service_id},
+                                   {SCOPE_ORG, grant->org_id}};
+    if (!is_believed(mint, &cached->entry.stamp, scopes, array_count(scopes)))
+        return FOUND_MISS;
+    if (grant->kind != request->token.kind ||
+        !service_token_matches(&request->token, grant->secret_hash))
+        return found_bad(request, ERROR_TOKEN_UNKNOWN);
+    if (grant->expires_s != 0 && mint->clock->wall_s >= grant->expires_s)
+        return found_bad(request, ERROR_TOKEN_EXPIRED);
+    request->grant = cached;
+    return FOUND_GOOD;
+}
+
+/* Whether the path's org is the one that the caller's service belongs to. */
+static bool is_own_org(const struct request *request, const struct grant *grant) {
+    return grant->kind == TOKEN_SERVICE &&
+           text_equal_nocase(request->params[PARAM_ORG], grant->org_name);
+}
+
+/* A project of another org is not looked up: `authorize` refuses. */
+static enum found project_find(struct request *request) {
+    struct mint *mint = request->mint;
+    const struct grant *grant = request->grant->grant;
+    struct text name = request->params[PARAM_PROJECT];
+    if (name.len == 0 || !is_own_org(request, grant) || request->is_project_missing)
+        return FOUND_GOOD;
+    struct cached_project *cached = cache_find_project(mint->cache, &grant->org_id, name);
+    if (cached == NULL) {
+        struct uuid key = cache_project_key(mint->cache, &grant->org_id, name);
+        request->is_project_missing =
+            !text_is_name(name) ||
+            cache_unknown_find(mint->cache, &key, mint->clock->monotonic_us) != ERROR_NONE;
+        return request->is_project_missing ? FOUND_GOOD : FOUND_MISS;
+    }
+    const struct scope scopes[] = {{SCOPE_PROJECT, cached->record->project.id},
+                                   {SCOPE_ORG, cached->record->project.org_id}};
+    if (!is_believed(mint, &cached->entry.stamp, scopes, array_count(scopes)))
+        return FOUND_MISS;
+    request->project = cached;
+    return FOUND_GOOD;
+}
+
+static enum found auth_find(struct request *request) {
+    request->grant = NULL;
+    request->project = NULL;
+    enum found found = grant_find(request);
+    return found == FOUND_GOOD ? project_find(request) : found;
+}
+
+int step_auth_local(struct request *request) {
+    struct mint *mint = request->mint;
+    struct text header = request->exchange->request.headers[HTTP_HEADER_AUTHORIZATION];
+    if (!bearer_token(request, header))
+        return STEP_RESPOND;
+    enum found found = auth_find(request);
+    if (found == FOUND_BAD)
+        return STEP_RESPOND;
+    metric_add(mint->metrics, found == FOUND_GOOD ? METRIC_L1_HITS : METRIC_L1_MISSES, 1);
+    if (found == FOUND_MISS &&
+        freshness_left_us(mint->freshness, mint->clock->monotonic_us) == 0)
+        metric_add(mint->metrics, METRIC_NOT_FRESH, 1);
+    return found == FOUND_GOOD ? STEP_AUTHORIZE : VERDICT_NEXT;
+}
+
+int step_auth_registry(struct request *request) {
+    request->attempts++;
+    return flight_join(request) ? VERDICT_WAIT : STEP_RESPOND;
+}
+
+int step_auth_registry_done(struct request *request) {
+    if (request->flight != NULL)
+        flight_leave(request);
+    if (request->timed_out)
+        return FAIL(request, ERROR_REGISTRY_AWAY, NULL);
+    if (error_is(&request->error))
+        return STEP_RESPOND;
+    switch (auth_find(request)) {
+    case FOUND_GOOD:
+        return VERDICT_NEXT;
+    case FOUND_BAD:
+        return STEP_RESPOND;
+    case FOUND_MISS:
+        break;
+    }
+    /* Cut, flushed or pushed out between the answer and now: asked again, but not for ever. */
+    if (request->attempts < LOOKUP_ATTEMPTS_MAX)
+        return step_auth_registry(request);
+    return FAIL(request, ERROR_NOT_FRESH, NULL);
+}
+
+/* ---- authorize ------------------------------------------------------------------------------ */
+
+static uint32_t project_permissions(const struct request *request, const struct grant *grant) {
+    uint32_t own = 0;
+    if (grant->kind == TOKEN_OPERATOR)
+        return grant->org_permissions;
+    if (request->project == NULL)
+        return permissions_in_project(grant->org_permissions, 0);
+    for (size_t i = 0; i < grant->project_count; i++)
+        if (uuid_equal(&grant->projects[i].id, &request->project->record->project.id))
+            own = grant->projects[i].permissions;
+    return permissions_in_project(grant->org_permissions, own);
+}
+
+static void caller_fix(struct request *request, const struct grant *grant) {
+    struct caller *caller = &request->caller;
+    struct buffer name = buffer_over(caller->service_name, NAME_BYTES_MAX);
+    buffer_add(&name, grant->service_name);
+    caller->service_name[name.len] = '\0';
+    caller->kind = grant->kind;
+    caller->token_id = grant->token_id;
+    caller->service_id = grant->service_id;
+    caller->org_id = grant->org_id;
+    caller->org_permissions = grant->org_permissions;
+    caller->project_permissions =
+        is_own_org(request, grant) || grant->kind == TOKEN_OPERATOR
+            ? project_permissions(request, grant)
+            : 0;
+}
+
+static void roles_write(struct buffer *out, enum role_scope scope, uint32_t permission) {
+    size_t count;
+    const struct role *roles = roles_of(scope, &count);
+    const char *before = scope == ROLE_ORG ? "the org role " : "the project role ";
+    for (size_t i = 0; i < count; i++) {
+        if (!(roles[i].permissions & permission))
+            continue;
+        buffer_put(out, before);
+        buffer_put(out, roles[i].name);
+        before = " or ";
+    }
+}
+
+/* Says which roles would do; the same whether or not what was asked for exists. */
+static int forbid(struct request *request) {
+    char memory[ERROR_SUBJECT_BYTES];
+    struct buffer out = buffer_over(memory, sizeof(memory));
+    const struct route *route = request->route;
+    if (route->who == WHO_OPERATOR)
+        return FAIL(request, ERROR_FORBIDDEN, "only the operator token may do this");
+    if (route->who == WHO_ISSUER && request->caller.kind == TOKEN_OPERATOR)
+        return FAIL(request, ERROR_FORBIDDEN,
+                    "the operator token cannot mint; use the token of a service of the org");
+    buffer_put(&out, "this needs ");
+    roles_write(&out, ROLE_ORG, route->permission);
+    if (route->who != WHO_ORG) {
+        buffer_put(&out, ", or ");
+        roles_write(&out, ROLE_PROJECT, route->permission);
+    }
+    buffer_put(&out, " there");
+    (void)error_about(&request->error, ERROR_FORBIDDEN, buffer_text(&out));
+    return STEP_RESPOND;
+}
+
+static bool is_allowed(const struct request *request, const struct grant *grant) {
+    const struct route *route = request->route;
+    const struct caller *caller = &request->caller;
+    bool is_operator = caller->kind == TOKEN_OPERATOR;
+    switch (route->who) {
+    case WHO_NOBODY:
+    case WHO_ANYONE:
+        return true;
+    case WHO_OPERATOR:
+        return is_operator;
+    case WHO_ORG:
+        return is_operator ||
+               (is_own_org(request, grant) && (caller->org_permissions & route->permission));
+    case WHO_PROJECT:
+        return is_operator || (caller->project_permissions & route->permission);
+    case WHO_ISSUER:
+        return !is_operator && (caller->project_permissions & route->permission);
+    }
+    return false;
+}
+
+int step_authorize(struct request *request) {
+    const struct grant *grant = request->grant->grant;
+    caller_fix(request, grant);
+    if (!is_allowed(request, grant))
+        return forbid(request);
+    if (request->is_project_missing)
+        return FAIL(request, ERROR_NOT_FOUND, "project");
+    return VERDICT_NEXT;
+}
+
+/* ---- act, claims, sign ---------------------------------------------------------------------- */
+
+int step_act(struct request *request) {
+    switch (request->route->kind) {
+    case ROUTE_LOCAL:
+        request->route->local(request);
+        return STEP_RESPOND;
+    case ROUTE_ISSUE:
+        return STEP_CLAIMS;
+    case ROUTE_READ:
+    case ROUTE_WRITE:
+        break;
+    }
+    return STEP_MANAGE;
+}
+
+int step_claims(struct request *request) {
+    check(request->grant != NULL && request->project != NULL);
+    return issue_claims(request, request->grant, request->project) ? VERDICT_NEXT : STEP_RESPOND;
+}
+
+int step_sign(struct request *request) {
+    struct mint *mint = request->mint;
+    if (mint->batch_count == MINT_BATCH_MAX)
+        mint_sign_batch(mint);
+    mint->batch[mint->batch_count++] = request;
+    return VERDICT_WAIT;
+}
+
+int step_sign_done(struct request *request) {
+    issue_signed(request);
+    return STEP_RESPOND;
+}
+
+/* ---- manage, acknowledge -------------------------------------------------------------------- */
+
+/* On a registry thread: the request is the job's until it is done. */
+static void manage_work(struct registry_job *job, struct session *session) {
+    struct request *request = container_of(job, struct request, job);
+    if (session == NULL)
+        (void)error_set(&request->work_error, ERROR_REGISTRY_AWAY, NULL);
+    else
+        request->is_work_done = request->route->work(request, session);
+}
+
+static void actor_fix(struct request *request) {
+    const struct caller *caller = &request->caller;
+    request->actor = (struct actor){
+        .kind = caller->kind == TOKEN_OPERATOR ? TEXT("operator") : TEXT("service"),
+        .id = caller->token_id,
+        .name = text_of(caller->service_name),
+        .address = text_of(request->peer),
+        .request_id = text_of(request->request_id),
+        .action = text_of(request->route->name),
+        .now_s = request->mint->clock->wall_s,
+    };
+}
+
+int step_manage(struct request *request) {
+    struct mint *mint = request->mint;
+    actor_fix(request);
+    request->job = (struct registry_job){.is_write = request->route->kind == ROUTE_WRITE,
+                                         .work = manage_work,
+                                         .done = request_job_done,
+                                         .loop = mint->loop};
+    request->has_job = mint->ports.submit(mint->ports.self, &request->job);
+    if (request->has_job)
+        return VERDICT_WAIT;
+    metric_add(mint->metrics, METRIC_OVERLOADED, 1);
+    return FAIL(request, ERROR_OVERLOADED, "requests for the registry");
+}
+
+int step_manage_done(struct request *request) {
+    if (request->timed_out && request->has_job)
+        return FAIL(request, ERROR_REGISTRY_SLOW, NULL);
+    request->timed_out = false;
+    if (!request->is_work_done) {
+        request->error = request->work_error;
+        return STEP_RESPOND;
+    }
+    request->reply_body = buffer_text(&request->out);
+    return request->route->kind == ROUTE_WRITE ? STEP_ACKNOWLEDGE : STEP_RESPOND;
+}
+
+int step_acknowledge(struct request *request) {
+    return request->seq <= request->mint->acknowledged ? VERDICT_NEXT : VERDICT_WAIT;
+}
+
+/* Everybody has applied the change; or the time is over in which anybody could mint without it. */
+int step_acknowledge_done(struct request *request) {
+    (void)request;
+    return VERDICT_NEXT;
+}
+
+/* ---- respond -------------------------------------------------------------------------------- */
+
+static void error_headers(struct request *request) {
+    switch (error_http_status(request->error.code)) {
+    case 401: /* RFC 6750 §3 */
+        buffer_put(&request->extra, "WWW-Authenticate: Bearer realm=\"mintd\"");
+        if (request->error.code != ERROR_TOKEN_MISSING)
+            buffer_put(&request->extra, ", error=\"invalid_token\"");
+        buffer_put(&request->extra, "\r\n");
+        break;
+    case 429:
+    case 503:
+        buffer_put(&request->extra, "Retry-After: 1\r\n");
+        break;
+    default:
+        break;
+    }
+}
+
+static void error_answer(struct request *request) {
+    size_t size = 2048;
+    char *memory = arena_take(&request->arena, size);
+    struct buffer out = buffer_over(memory != NULL ? memory : request->mint->scratch, size);
+    error_json(&request->error, &out);
+    request->status = error_http_status(request->error.code);
+    request->reply_body = buffer_text(&out);
+    request->content_type = (struct text){0};
+    request->cache_control = NULL;
+    request->extra.len = 0;
+    error_headers(request);
+}
+
+int step_respond(struct request *request) {
+    if (request->exchange == NULL)
+        return VERDICT_END;
+    if (error_is(&request->error))
+        error_answer(request);
+    struct http_reply reply = {
+        .status = request->status,
+        .content_type = request->content_type,
+        .body = request->reply_body,
+        .request_id = text_of(request->request_id),
+        .extra = buffer_text(&request->extra),
+        .cache_control = request->cache_control,
+        .is_head = request->exchange->request.method == HTTP_HEAD,
+    };
+    request->mint->ports.reply(request->mint->ports.self, request, &reply);
+    request->exchange = NULL;
+    return VERDICT_END;
+}
