@@ -1,0 +1,91 @@
+"""Fixtures: one daemon for all that need no settings of their own, and a factory for the others."""
+
+import random
+
+import pytest
+
+from api import Client, Org
+from daemon import MINTD, Daemon
+from wire import Wire
+
+
+def pytest_addoption(parser):
+    parser.addoption("--full", action="store_true", help="ten times the rounds of the long tests")
+    parser.addoption("--seed", type=int, default=None, help="repeat the random tests of a run")
+
+
+def pytest_sessionstart(session):
+    if not MINTD.is_file():
+        raise pytest.UsageError(f"there is no {MINTD}: build it, or say where it is with MINTD")
+
+
+@pytest.fixture
+def rounds(request):
+    """rounds(20): how often to repeat what has to be tried many times."""
+    return lambda count: count * 10 if request.config.getoption("--full") else count
+
+
+@pytest.fixture
+def dice(request):
+    """A random generator; its seed is shown when the test fails."""
+    seed = request.config.getoption("--seed")
+    seed = random.SystemRandom().randrange(1 << 32) if seed is None else seed
+    print(f"seed: repeat with --seed {seed}")
+    return random.Random(seed)
+
+
+@pytest.fixture(scope="session")
+def daemon(tmp_path_factory):
+    daemon = Daemon(tmp_path_factory.mktemp("shared"))
+    try:
+        yield daemon.start()
+    finally:
+        daemon.end()
+
+
+@pytest.fixture
+def make_daemon(tmp_path):
+    """make_daemon(header_timeout="300ms"): a daemon that was started; ended after the test."""
+    daemons = []
+
+    def make(**settings):
+        daemons.append(Daemon(tmp_path / f"daemon-{len(daemons)}", **settings))
+        return daemons[-1].start()
+    yield make
+    for daemon in daemons:
+        daemon.end()
+
+
+@pytest.fixture(scope="session")
+def operator(daemon):
+    return Client(daemon.address, daemon.operator_token)
+
+
+@pytest.fixture(scope="module")
+def org(operator):
+    return Org(operator)
+
+
+@pytest.fixture(scope="module")
+def project(org):
+    return org.project()
+
+
+@pytest.fixture(scope="module")
+def admin(org):
+    """A service that may do everything in its org."""
+    return org.service("admin")
+
+
+@pytest.fixture
+def client(daemon):
+    """A fresh connection without a token."""
+    client = Client(daemon.address)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def wire(daemon):
+    with Wire(daemon.address) as wire:
+        yield wire
