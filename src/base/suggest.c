@@ -8,9 +8,9 @@ static size_t least(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
-/* How many characters are to be inserted, deleted, replaced or swapped with their neighbour to turn one
- * word into the other (L. Boytsov, "Indexing methods for approximate dictionary searching", 2011, §2.2:
- * the restricted Damerau distance). */
+/* How many characters are to be inserted, deleted, replaced or swapped with their neighbour to
+ * turn one word into the other (L. Boytsov, "Indexing methods for approximate dictionary
+ * searching", 2011, §2.2: the restricted Damerau distance). */
 static size_t distance(struct text a, struct text b) {
     size_t rows[3][WORD_BYTES_MAX + 1]; /* this row, the one above, the one above that, in turn */
     for (size_t j = 0; j <= b.len; j++)

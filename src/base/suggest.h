@@ -14,8 +14,8 @@ struct suggestion {
 static inline struct suggestion suggest_for(struct text typed) {
     return (struct suggestion){.typed = typed};
 }
-/* Shows a known word, which must outlive the suggestion. Near enough is at most a third of the typed
- * characters missing, added, wrong or swapped with their neighbour, and at least one. */
+/* Shows a known word, which must outlive the suggestion. Near enough is at most a third of the
+ * typed characters missing, added, wrong or swapped with their neighbour, and at least one. */
 void suggest_try(struct suggestion *suggestion, struct text word);
 /* Writes "; did you mean <prefix><word>?", or nothing if no word is near enough. */
 void suggest_write(const struct suggestion *suggestion, const char *prefix, struct buffer *out);
