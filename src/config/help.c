@@ -92,8 +92,8 @@ static void wrapped_write(struct buffer *out, size_t start, struct text text) {
         buffer_add(out, (struct text){text.at, cut});
         buffer_byte(out, '\n');
         start = out->len;
-        text = (struct text){text.at + cut, text.len - cut};
-        text = text_trim(text);
+        size_t taken = cut < text.len ? cut + 1 : cut; /* with the space */
+        text = (struct text){text.at + taken, text.len - taken};
     }
 }
 
