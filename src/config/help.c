@@ -82,6 +82,7 @@ static const char *value_word(const struct setting *row) {
 
 /* Writes the text in the column behind INDENT, breaking it at spaces. */
 static void wrapped_write(struct buffer *out, size_t start, struct text text) {
+    check(text.at != NULL);
     while (text.len > 0) {
         size_t cut = text.len;
         if (cut > COLUMNS - INDENT)
