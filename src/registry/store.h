@@ -5,10 +5,11 @@
 #include "registry/registry.h"
 #include "registry/types.h"
 
-/* Every function returns false with an error: NOT_FOUND ("service not found"), NAME_TAKEN, NOT_EMPTY,
- * REGISTRY_AWAY, REGISTRY_READ_ONLY or INTERNAL. Every mutation is one transaction that takes the next
- * seq, writes its `changes` row and its audit row; when it returns true it is committed and synced.
- * Names are found without regard to ASCII case and kept as written. `ret_seq` is the mutation's seq. */
+/* Every function returns false with an error: NOT_FOUND ("service not found"), NAME_TAKEN,
+ * NOT_EMPTY, REGISTRY_AWAY, REGISTRY_READ_ONLY or INTERNAL. Every mutation is one transaction that
+ * takes the next seq, writes its `changes` row and its audit row; when it returns true it is
+ * committed and synced. Names are found without regard to ASCII case and kept as written. `ret_seq`
+ * is the mutation's seq. */
 
 /* The first row of a fresh store: an operator token's id and hash, and the first key. False with
  * NAME_TAKEN if the store was initialised before. */
@@ -19,8 +20,8 @@ must_check bool store_initialise(struct session *session, const struct actor *ac
 must_check bool store_is_initialised(struct session *session, bool *ret_initialised,
                                      struct error *ret_error);
 
-/* Lists call `each` per row, ordered by name; stop when it returns false. They start behind the name
- * `after` (empty: at the first) and give at most `limit` rows. */
+/* Lists call `each` per row, ordered by name; stop when it returns false. They start behind the
+ * name `after` (empty: at the first) and give at most `limit` rows. */
 must_check bool store_org_create(struct session *session, const struct actor *actor,
                                  const struct org *org, struct org *ret_org, uint64_t *ret_seq,
                                  struct error *ret_error);
@@ -68,13 +69,15 @@ must_check bool store_service_list(struct session *session, struct text org, str
                                    uint32_t limit,
                                    bool (*each)(void *self, const struct service *row), void *self,
                                    struct error *ret_error);
-/* A service's project roles (memberships without `service`), by project name. Ordered. Every service of
- * an org at once where `service` is empty: then membership.service.id tells whose, by service name. */
+/* A service's project roles (memberships without `service`), by project name. Ordered. Every
+ * service of an org at once where `service` is empty: then membership.service.id tells whose, by
+ * service name. */
 must_check bool store_membership_list(struct session *session, struct text org, struct text service,
                                       bool (*each)(void *self, const struct membership *row),
                                       void *self, struct error *ret_error);
 /* The services with a role in the project (memberships with `service`), by service name. */
-must_check bool store_project_services(struct session *session, struct text org, struct text project,
+must_check bool store_project_services(struct session *session, struct text org,
+                                       struct text project,
                                        bool (*each)(void *self, const struct membership *row),
                                        void *self, struct error *ret_error);
 /* Each of the texts with `at` NULL is kept. */
@@ -108,7 +111,8 @@ must_check bool store_token_owner(struct session *session, const struct uuid *id
                                   struct token *ret_token, struct uuid *ret_org_id,
                                   struct error *ret_error);
 must_check bool store_token_revoke(struct session *session, const struct actor *actor,
-                                   const struct uuid *id, uint64_t *ret_seq, struct error *ret_error);
+                                   const struct uuid *id, uint64_t *ret_seq,
+                                   struct error *ret_error);
 must_check bool store_token_expire(struct session *session, const struct actor *actor,
                                    const struct uuid *id, int64_t expires_s, uint64_t *ret_seq,
                                    struct error *ret_error);
@@ -121,8 +125,8 @@ struct token_use {
 must_check bool store_tokens_used(struct session *session, const struct token_use *uses,
                                   size_t count, struct error *ret_error);
 
-/* Fills: read in one snapshot with the counter. NOT_FOUND for an unknown token (or project); a revoked
- * one is returned with revoked_s. The block is the caller's to free. */
+/* Fills: read in one snapshot with the counter. NOT_FOUND for an unknown token (or project); a
+ * revoked one is returned with revoked_s. The block is the caller's to free. */
 must_check bool store_grant(struct session *session, const struct uuid *token_id,
                             struct grant **ret_grant, struct error *ret_error);
 must_check bool store_project_record(struct session *session, const struct uuid *org_id,
@@ -131,8 +135,8 @@ must_check bool store_project_record(struct session *session, const struct uuid 
 must_check bool store_org_id(struct session *session, struct text name, struct uuid *ret_id,
                              struct error *ret_error);
 
-/* The feed: counter and the changes behind the cursor in one snapshot. More than FEED_CHANGES_MAX, or
- * changes that were trimmed away: `is_flush`, everything cached must go. */
+/* The feed: counter and the changes behind the cursor in one snapshot. More than FEED_CHANGES_MAX,
+ * or changes that were trimmed away: `is_flush`, everything cached must go. */
 #define FEED_CHANGES_MAX 256
 struct feed {
     uint64_t epoch;
@@ -174,9 +178,9 @@ must_check bool store_audit_list(struct session *session, const struct uuid *org
 must_check bool store_audit_note(struct session *session, const struct actor *actor,
                                  const struct uuid *org_id, struct text target,
                                  struct error *ret_error);
-/* Walks the chain. `ret_bad_id` is the first row whose hash does not follow, 0 if all do; the count and
- * last hash are kept in meta, so a truncated end shows too. */
-must_check bool store_audit_verify(struct session *session, uint64_t *ret_rows, uint64_t *ret_bad_id,
-                                   struct error *ret_error);
+/* Walks the chain. `ret_bad_id` is the first row whose hash does not follow, 0 if all do; the count
+ * and last hash are kept in meta, so a truncated end shows too. */
+must_check bool store_audit_verify(struct session *session, uint64_t *ret_rows,
+                                   uint64_t *ret_bad_id, struct error *ret_error);
 
 #endif

@@ -6,8 +6,8 @@
 #include "token/role.h"
 #include "token/service_token.h"
 
-/* Texts in these structs live until the session's next call (rows) or belong to the caller (input).
- * Times are seconds since 1970, 0: unset. */
+/* Texts in these structs belong to the caller (input), or live until the session's next call (one
+ * row) or until the callback returns (lists). Times are seconds since 1970, 0: unset. */
 
 struct org {
     struct uuid id;

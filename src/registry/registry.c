@@ -1,0 +1,293 @@
+/* The registry's threads: one that writes and some that read, each with a session of its own. */
+#include "registry/registry.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "registry/schema.h"
+
+#define REGISTRY_MAGIC 0x4E615354U
+#define READERS 2
+#define READERS_MAX 64
+#define QUEUE_MAX 1024
+#define PROBE_EVERY_S 1 /* while changes fail: is there room on the disk again? */
+
+static const struct engine *const engines[] = {&engine_sqlite};
+
+/* Jobs that wait for a thread of one kind. */
+struct lane {
+    struct queue jobs;
+    pthread_cond_t wake;
+};
+
+struct worker {
+    struct registry *registry;
+    struct lane *lane;
+    pthread_t thread;
+    bool is_started;
+    pthread_mutex_t session_lock; /* held while a job or registry_run has the session */
+    struct session session;
+};
+
+struct registry {
+    uint32_t magic;
+    size_t worker_count;
+    struct session_shared shared;
+
+    pthread_mutex_t lock; /* over all below; no session is used under it */
+    struct lane writing;
+    struct lane reading;
+    uint32_t queued;
+    uint32_t queue_max;
+    bool is_closing;
+    uint64_t jobs_total;
+    struct histogram job_us;
+
+    struct worker workers[]; /* the first is the writer */
+};
+
+/* Whether the disk takes changes again, asked by changing nothing. */
+static void worker_probe(struct worker *worker) {
+    struct session *session = &worker->session;
+    struct error error;
+    pthread_mutex_lock(&worker->session_lock);
+    bool ok = session_write(session, &error) &&
+              session_do(session, STATEMENT_PROBE, NO_PARAMETERS, &error) &&
+              session_commit(session, &error);
+    session_end(session, ok);
+    pthread_mutex_unlock(&worker->session_lock);
+}
+
+/* Waits for a job or the end, and as the writer of a store that takes no changes not for long. */
+static void worker_wait(struct worker *worker) {
+    struct registry *registry = worker->registry;
+    if (!worker->session.is_writer || atomic_load(&registry->shared.is_writable)) {
+        pthread_cond_wait(&worker->lane->wake, &registry->lock);
+        return;
+    }
+    struct timespec until;
+    check(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
+    until.tv_sec += PROBE_EVERY_S;
+    if (pthread_cond_timedwait(&worker->lane->wake, &registry->lock, &until) == 0)
+        return;
+    pthread_mutex_unlock(&registry->lock);
+    worker_probe(worker);
+    pthread_mutex_lock(&registry->lock);
+}
+
+/* The next job; NULL when there is none and the registry closes. */
+static struct registry_job *worker_next(struct worker *worker) {
+    struct registry *registry = worker->registry;
+    struct queue *link;
+    pthread_mutex_lock(&registry->lock);
+    while ((link = queue_pop(&worker->lane->jobs)) == NULL && !registry->is_closing)
+        worker_wait(worker);
+    if (link != NULL)
+        registry->queued--;
+    pthread_mutex_unlock(&registry->lock);
+    return link == NULL ? NULL : container_of(link, struct registry_job, link);
+}
+
+static void job_done(struct loop_task *task) {
+    struct registry_job *job = container_of(task, struct registry_job, task);
+    job->done(job);
+}
+
+static void worker_count_job(struct registry *registry, uint64_t us) {
+    pthread_mutex_lock(&registry->lock);
+    registry->jobs_total++;
+    histogram_add(&registry->job_us, us);
+    pthread_mutex_unlock(&registry->lock);
+}
+
+/* After a job is answered: nobody waits for this. */
+static void worker_maintain(struct worker *worker) {
+    struct session *session = &worker->session;
+    if (session->is_writer)
+        session_maintain(session);
+}
+
+static void *worker_main(void *self) {
+    struct worker *worker = self;
+    struct registry_job *job;
+    while ((job = worker_next(worker)) != NULL) {
+        uint64_t begun_us = clock_monotonic_us();
+        pthread_mutex_lock(&worker->session_lock);
+        job->work(job, &worker->session);
+        worker_count_job(worker->registry, clock_monotonic_us() - begun_us);
+        job->task.run = job_done;
+        loop_post(job->loop, &job->task); /* from here on the job is its owner's again */
+        worker_maintain(worker);
+        pthread_mutex_unlock(&worker->session_lock);
+    }
+    return NULL;
+}
+
+bool registry_submit(struct registry *registry, struct registry_job *job) {
+    magic_check(registry, REGISTRY_MAGIC);
+    check(job->work != NULL && job->done != NULL && job->loop != NULL);
+    struct lane *lane = job->is_write ? &registry->writing : &registry->reading;
+    pthread_mutex_lock(&registry->lock);
+    bool has_room = registry->queued < registry->queue_max && !registry->is_closing;
+    if (has_room) {
+        registry->queued++;
+        queue_push(&lane->jobs, &job->link);
+        pthread_cond_signal(&lane->wake);
+    }
+    pthread_mutex_unlock(&registry->lock);
+    return has_room;
+}
+
+void registry_run(struct registry *registry, bool is_write,
+                  void (*work)(void *self, struct session *session), void *self) {
+    magic_check(registry, REGISTRY_MAGIC);
+    struct worker *worker = &registry->workers[is_write ? 0 : 1];
+    pthread_mutex_lock(&worker->session_lock);
+    work(self, &worker->session);
+    worker_maintain(worker);
+    pthread_mutex_unlock(&worker->session_lock);
+}
+
+void registry_health(struct registry *registry, struct registry_health *ret_health) {
+    magic_check(registry, REGISTRY_MAGIC);
+    pthread_mutex_lock(&registry->lock);
+    *ret_health = (struct registry_health){
+        .is_up = atomic_load(&registry->shared.is_up),
+        .is_writable = atomic_load(&registry->shared.is_writable),
+        .queued = registry->queued,
+        .jobs_total = registry->jobs_total,
+        .job_us = &registry->job_us,
+    };
+    pthread_mutex_unlock(&registry->lock);
+}
+
+void registry_on_commit(struct registry *registry, void (*call)(void *self, uint64_t seq),
+                        void *self) {
+    magic_check(registry, REGISTRY_MAGIC);
+    registry->shared.on_commit = call;
+    registry->shared.on_commit_self = self;
+}
+
+static void lane_open(struct lane *lane) {
+    pthread_condattr_t attributes;
+    queue_init(&lane->jobs);
+    check(pthread_condattr_init(&attributes) == 0);
+    check(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
+    check(pthread_cond_init(&lane->wake, &attributes) == 0);
+    pthread_condattr_destroy(&attributes);
+}
+
+/* All that needs no store yet; NULL when memory is out. */
+static struct registry *registry_make(uint32_t readers, uint32_t queue_max) {
+    size_t workers = 1 + (size_t)readers;
+    struct registry *registry =
+        calloc(1, sizeof(*registry) + workers * sizeof(registry->workers[0]));
+    if (registry == NULL)
+        return NULL;
+    registry->magic = REGISTRY_MAGIC;
+    registry->worker_count = workers;
+    registry->queue_max = queue_max;
+    atomic_init(&registry->shared.is_up, true);
+    atomic_init(&registry->shared.is_writable, true);
+    check(pthread_mutex_init(&registry->lock, NULL) == 0);
+    lane_open(&registry->writing);
+    lane_open(&registry->reading);
+    for (size_t i = 0; i < workers; i++) {
+        struct worker *worker = &registry->workers[i];
+        worker->registry = registry;
+        worker->lane = i == 0 ? &registry->writing : &registry->reading;
+        check(pthread_mutex_init(&worker->session_lock, NULL) == 0);
+    }
+    return registry;
+}
+
+/* The engine whose scheme the URL has; the address is what is behind it. */
+static const struct engine *engine_find(struct text url, struct text *ret_address) {
+    for (size_t i = 0; i < array_count(engines); i++) {
+        struct text scheme = text_of(engines[i]->scheme);
+        if (text_starts(url, scheme) && url.len > scheme.len) {
+            *ret_address = (struct text){url.at + scheme.len, url.len - scheme.len};
+            return engines[i];
+        }
+    }
+    return NULL;
+}
+
+/* The writer first: it makes the store and brings it up to date. */
+static bool registry_connect(struct registry *registry, const struct engine *engine,
+                             const char *address, bool may_create, struct error *ret_error) {
+    for (size_t i = 0; i < registry->worker_count; i++) {
+        struct session *session = &registry->workers[i].session;
+        struct engine_options options = {
+            .address = address, .is_writer = i == 0, .may_create = i == 0 && may_create};
+        if (!session_open(session, engine, &options, &registry->shared, ret_error) ||
+            (i == 0 && !schema_migrate(session, may_create, ret_error)))
+            return false;
+    }
+    return true;
+}
+
+static bool registry_start(struct registry *registry, struct error *ret_error) {
+    for (size_t i = 0; i < registry->worker_count; i++) {
+        struct worker *worker = &registry->workers[i];
+        if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0)
+            return error_set(ret_error, ERROR_OVERLOADED, "threads");
+        worker->is_started = true;
+    }
+    return true;
+}
+
+bool registry_open(const struct registry_options *options, struct registry **ret_registry,
+                   struct error *ret_error) {
+    uint32_t readers = options->readers == 0 ? READERS : options->readers;
+    uint32_t queue_max = options->queue_max == 0 ? QUEUE_MAX : options->queue_max;
+    struct text address;
+    const struct engine *engine = engine_find(options->url, &address);
+    if (engine == NULL)
+        return error_set(ret_error, ERROR_FIELD_VALUE,
+                         "the registry must be given as sqlite:/path/registry.db");
+    struct registry *registry =
+        registry_make(readers < READERS_MAX ? readers : READERS_MAX, queue_max);
+    char *path = strndup(address.at, address.len);
+    bool ok = registry != NULL && path != NULL;
+    ok = ok || error_set(ret_error, ERROR_OVERLOADED, "memory");
+    ok = ok && registry_connect(registry, engine, path, options->may_create, ret_error) &&
+         registry_start(registry, ret_error);
+    free(path);
+    if (!ok) {
+        registry_close(registry);
+        return false;
+    }
+    *ret_registry = registry;
+    return true;
+}
+
+static void registry_stop(struct registry *registry) {
+    pthread_mutex_lock(&registry->lock);
+    registry->is_closing = true;
+    pthread_cond_broadcast(&registry->writing.wake);
+    pthread_cond_broadcast(&registry->reading.wake);
+    pthread_mutex_unlock(&registry->lock);
+    for (size_t i = 0; i < registry->worker_count; i++)
+        if (registry->workers[i].is_started)
+            check(pthread_join(registry->workers[i].thread, NULL) == 0);
+}
+
+void registry_close(struct registry *registry) {
+    if (registry == NULL)
+        return;
+    magic_check(registry, REGISTRY_MAGIC);
+    registry_stop(registry);
+    /* The writer last: it brings the store into order when nobody else is there. */
+    for (size_t i = registry->worker_count; i-- > 0;) {
+        session_close(&registry->workers[i].session);
+        pthread_mutex_destroy(&registry->workers[i].session_lock);
+    }
+    pthread_cond_destroy(&registry->writing.wake);
+    pthread_cond_destroy(&registry->reading.wake);
+    pthread_mutex_destroy(&registry->lock);
+    registry->magic = 0;
+    free(registry);
+}

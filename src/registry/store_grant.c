@@ -1,0 +1,168 @@
+/* What minting needs to know, each read in one snapshot with the counter and given as one block. */
+#include <stdlib.h>
+
+#include "registry/find.h"
+#include "registry/store.h"
+
+/* What an operator holds. */
+static const uint32_t permissions_all = 0
+#define PERMISSION(name, bit, text) | PERMISSION_##name
+#define ORG_ROLE(name, permissions)
+#define PROJECT_ROLE(name, permissions)
+#include "token/role.def"
+#undef PERMISSION
+#undef ORG_ROLE
+#undef PROJECT_ROLE
+    ;
+
+/* A role that is not known here (taken out of the table since) gives nothing. */
+static uint32_t role_permissions(enum role_scope scope, struct text name) {
+    const struct role *role = role_find(scope, name);
+    return role == NULL ? 0 : role->permissions;
+}
+
+/* Copies the text to `at` and points it there; returns what is behind. */
+static char *text_move(struct text *text, char *at) {
+    if (text->len > 0)
+        memcpy(at, text->at, text->len);
+    text->at = at;
+    return at + text->len;
+}
+
+/* The columns of STATEMENT_GRANT as a grant whose texts are still the row's. */
+static struct grant grant_of(const struct row *row) {
+    struct grant grant = {
+        .epoch = (uint64_t)row_number(row, 0),
+        .s0 = (uint64_t)row_number(row, 1),
+        .kind = row->columns[5].type == VALUE_NULL ? TOKEN_OPERATOR : TOKEN_SERVICE,
+        .service_id = row_uuid(row, 5),
+        .org_id = row_uuid(row, 9),
+        .expires_s = row_number(row, 3),
+        .revoked_s = row_number(row, 4),
+        .org_name = row_text(row, 10),
+        .org_role = row_text(row, 11),
+        .service_name = row_text(row, 6),
+        .attributes = row_text(row, 7),
+        .policy = row_text(row, 8),
+        .project_count = (size_t)row_number(row, 12),
+    };
+    row_bytes(row, 2, grant.secret_hash, TOKEN_HASH_BYTES);
+    grant.org_permissions =
+        grant.kind == TOKEN_OPERATOR ? permissions_all : role_permissions(ROLE_ORG, grant.org_role);
+    return grant;
+}
+
+/* One block: the grant, its projects, its texts. NULL when memory is out. */
+static struct grant *grant_make(const struct grant *from) {
+    size_t projects = from->project_count * sizeof(struct grant_project);
+    size_t bytes = sizeof(*from) + projects + from->org_name.len + from->org_role.len +
+                   from->service_name.len + from->attributes.len + from->policy.len;
+    struct grant *grant = malloc(bytes);
+    if (grant == NULL)
+        return NULL;
+    *grant = *from;
+    grant->bytes = bytes;
+    grant->projects = (struct grant_project *)(grant + 1);
+    char *at = (char *)(grant->projects + grant->project_count);
+    at = text_move(&grant->org_name, at);
+    at = text_move(&grant->org_role, at);
+    at = text_move(&grant->service_name, at);
+    at = text_move(&grant->attributes, at);
+    at = text_move(&grant->policy, at);
+    check(at == (char *)grant + bytes);
+    return grant;
+}
+
+struct grant_fill {
+    struct grant *grant;
+    size_t filled;
+};
+
+static bool grant_project_each(void *self, const struct row *row) {
+    struct grant_fill *fill = self;
+    check(fill->filled < fill->grant->project_count);
+    fill->grant->projects[fill->filled++] = (struct grant_project){
+        .id = row_uuid(row, 0),
+        .permissions = role_permissions(ROLE_PROJECT, row_text(row, 1)),
+    };
+    return true;
+}
+
+static bool grant_fill_projects(struct session *session, struct grant *grant,
+                                struct error *ret_error) {
+    struct grant_fill fill = {.grant = grant};
+    struct query query = {STATEMENT_GRANT_PROJECTS, PARAMETERS(value_uuid(&grant->service_id)),
+                          grant_project_each, &fill};
+    return grant->project_count == 0 || session_each(session, &query, ret_error);
+}
+
+static bool grant_read(struct session *session, const struct uuid *token_id,
+                       struct grant **ret_grant, struct error *ret_error) {
+    const struct row *row;
+    if (!session_found(session, STATEMENT_GRANT, PARAMETERS(value_uuid(token_id)), "token", &row,
+                       ret_error))
+        return false;
+    struct grant found = grant_of(row);
+    found.token_id = *token_id;
+    struct grant *grant = grant_make(&found);
+    if (grant == NULL)
+        return error_set(ret_error, ERROR_OVERLOADED, "memory");
+    if (!grant_fill_projects(session, grant, ret_error)) {
+        free(grant);
+        return false;
+    }
+    *ret_grant = grant;
+    return true;
+}
+
+bool store_grant(struct session *session, const struct uuid *token_id, struct grant **ret_grant,
+                 struct error *ret_error) {
+    bool ok =
+        session_read(session, ret_error) && grant_read(session, token_id, ret_grant, ret_error);
+    return session_end(session, ok);
+}
+
+/* One block: the record and its texts. NULL when memory is out. */
+static struct project_record *record_make(const struct project *from) {
+    size_t bytes = sizeof(struct project_record) + from->org_name.len + from->name.len +
+                   from->description.len + from->runtime_host.len + from->audience.len +
+                   from->frontend_url.len + from->primary_branch.len;
+    struct project_record *record = malloc(bytes);
+    if (record == NULL)
+        return NULL;
+    *record = (struct project_record){.bytes = bytes, .project = *from};
+    struct project *project = &record->project;
+    char *at = (char *)(record + 1);
+    at = text_move(&project->org_name, at);
+    at = text_move(&project->name, at);
+    at = text_move(&project->description, at);
+    at = text_move(&project->runtime_host, at);
+    at = text_move(&project->audience, at);
+    at = text_move(&project->frontend_url, at);
+    at = text_move(&project->primary_branch, at);
+    check(at == (char *)record + bytes);
+    return record;
+}
+
+static bool record_read(struct session *session, const struct uuid *org_id, struct text name,
+                        struct project_record **ret_record, struct error *ret_error) {
+    const struct row *counter;
+    struct project project;
+    if (!session_found(session, STATEMENT_COUNTER, NO_PARAMETERS, "counter", &counter, ret_error) ||
+        !project_find(session, org_id, name, &project, ret_error))
+        return false;
+    struct project_record *record = record_make(&project);
+    if (record == NULL)
+        return error_set(ret_error, ERROR_OVERLOADED, "memory");
+    record->epoch = (uint64_t)row_number(counter, 0);
+    record->s0 = (uint64_t)row_number(counter, 1);
+    *ret_record = record;
+    return true;
+}
+
+bool store_project_record(struct session *session, const struct uuid *org_id, struct text name,
+                          struct project_record **ret_record, struct error *ret_error) {
+    bool ok = session_read(session, ret_error) &&
+              record_read(session, org_id, name, ret_record, ret_error);
+    return session_end(session, ok);
+}
