@@ -99,6 +99,13 @@ class Daemon:
         """What this start of the daemon wrote to its standard error so far."""
         return self.log_path.read_text(encoding="utf-8")
 
+    def log_lines(self, word, count=1):
+        """Waits for so many lines with the word; they are written a little later than the reply."""
+        def lines():
+            found = [line for line in self.log.splitlines() if word in line]
+            return found if len(found) >= count else None
+        return wait_until(lines, f"{count} lines of the log with {word}")
+
     def start(self, env=None):
         assert self.process is None
         self.starts += 1
