@@ -91,9 +91,9 @@ def test_tokens(shell, client):
 
 def gate(shell, role="issuer"):
     """A shell with the token of a service of that role."""
-    [token] = SERVICE_TOKEN.findall(shell.ok("service", "create", unique("gate"), "--org-role", role))
-    own = Shell(MINT_URL=shell.env["MINT_URL"], MINT_TOKEN=token, MINT_ORG=shell.org)
-    return own
+    created = shell.ok("service", "create", unique("gate"), "--org-role", role)
+    [token] = SERVICE_TOKEN.findall(created)
+    return Shell(MINT_URL=shell.env["MINT_URL"], MINT_TOKEN=token, MINT_ORG=shell.org)
 
 
 @pytest.mark.parametrize("words, attributes", [

@@ -112,7 +112,7 @@ class Writer:
 
 
 def audit_rows(daemon, copy):
-    """Checks a copy of the registry as the crash left it; → its rows about the operator's writes."""
+    """Checks a copy of the registry as the crash left it; → how many mutations it tells of."""
     shutil.rmtree(copy, ignore_errors=True)
     copy.mkdir()
     for file in daemon.data.glob("registry.db*"):

@@ -325,7 +325,7 @@ def writes_wait():
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_drain(make_daemon, writes_wait, number):
-    """What is under way is answered, what is idle is closed, what is new is not taken; then exit 0."""
+    """What is under way is answered, what is idle closed, what is new not taken; then exit 0."""
     daemon = make_daemon()
     org = Org(Client(daemon.address, daemon.operator_token))
     service = org.service("guest")

@@ -272,7 +272,7 @@ def rule_nothing_left_open(tree):
 def private_hosts():
     """The hosts of this machine's proxies and private mirrors, which are nobody else's business."""
     known = re.compile(r"(^|\.)(debian\.org|ubuntu\.com|npmjs\.org|nodesource\.com|google\.com|"
-                       r"localhost|127\.0\.0\.1)$")
+                       r"github\.com|localhost|127\.0\.0\.1)$")
     settings = [value for name, value in os.environ.items()
                 if re.search(r"(_proxy|_registry|_index_url)$", name, re.IGNORECASE)]
     for folder in ("/etc/apt/sources.list.d", "/etc/apt/apt.conf.d"):
