@@ -65,7 +65,10 @@ class Wire:
         return status
 
     def reply(self, method="GET"):
+        """The next final reply; interim ones before it are passed over."""
         status, headers = self.read_head()
+        while status == 100:
+            status, headers = self.read_head()
         assert "Transfer-Encoding" not in headers
         has_body = method != "HEAD" and status not in (204, 304)
         body = self.read_exactly(int(headers["Content-Length"])) if has_body else b""
