@@ -52,6 +52,7 @@ struct request {
     bool has_job;            /* a registry job works on it */
     bool timed_out;          /* the wait took longer than its budget */
     bool is_project_missing; /* the registry has no project of that name */
+    bool token_is_read;      /* its form is right; whether it is good is another matter */
     uint8_t attempts;        /* look-ups made */
     struct mint *mint;
     struct exchange *exchange; /* NULL: the client has gone */

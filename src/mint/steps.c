@@ -133,6 +133,7 @@ static bool bearer_token(struct request *request, struct text header) {
     struct text text = text_trim((struct text){header.at + scheme_len, header.len - scheme_len});
     if (!service_token_read(text, request->mint->settings.brand, &request->token))
         return error_set(&request->error, ERROR_TOKEN_MALFORMED, NULL);
+    request->token_is_read = true;
     return true;
 }
 

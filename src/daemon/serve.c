@@ -1,0 +1,143 @@
+/* `mintd serve`: opens the store and its keys, serves, and closes in order. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "daemon/daemon.h"
+
+#define KEYS_MAX 64 /* a key a day for two months of retired ones */
+
+struct key_collection {
+    struct key_record records[KEYS_MAX];
+    size_t count;
+    struct error error;
+};
+
+static bool key_collect(void *self, const struct key_record *record) {
+    struct key_collection *keys = self;
+    if (keys->count == KEYS_MAX)
+        return error_set(&keys->error, ERROR_FIELD_VALUE, "the registry holds too many keys");
+    keys->records[keys->count++] = *record;
+    return true;
+}
+
+static void keys_read(void *self, struct session *session) {
+    struct key_collection *keys = self;
+    if (session == NULL)
+        (void)error_set(&keys->error, ERROR_REGISTRY_AWAY, NULL);
+    else
+        (void)!store_key_list(session, key_collect, keys, &keys->error);
+}
+
+static bool keyring_load(struct store *store, struct keyring **ret_keyring,
+                         struct error *ret_error) {
+    struct key_collection *keys = calloc(1, sizeof(*keys));
+    if (keys == NULL)
+        return error_set(ret_error, ERROR_OVERLOADED, "memory");
+    registry_run(store->registry, false, keys_read, keys);
+    bool is_done = !error_is(&keys->error);
+    if (is_done)
+        is_done = keyring_open(store->master, keys->records, keys->count, ret_keyring, ret_error);
+    else
+        *ret_error = keys->error;
+    free(keys);
+    return is_done;
+}
+
+/* Descriptors for all connections; said when the system allows fewer. */
+static void descriptors_raise(const struct settings *settings) {
+    struct rlimit limit;
+    rlim_t wanted = settings->connections_max + 256;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted)
+        (void)fprintf(stderr,
+                      "mintd: only %llu descriptors are allowed for %llu connections; raise "
+                      "LimitNOFILE or lower --connections\n",
+                      (unsigned long long)limit.rlim_cur,
+                      (unsigned long long)settings->connections_max);
+}
+
+static bool log_open_as_set(const struct settings *settings, struct error *ret_error) {
+    static const char *const levels[] = {"debug", "info", "warning", "error"};
+    enum log_format format = isatty(STDERR_FILENO) ? LOG_TEXT : LOG_JSON;
+    if (!text_equal(settings->log_format, TEXT("auto")))
+        format = text_equal(settings->log_format, TEXT("text")) ? LOG_TEXT : LOG_JSON;
+    for (size_t i = 0; i < array_count(levels); i++)
+        if (text_equal(settings->log_level, text_of(levels[i])))
+            return log_start(STDERR_FILENO, format, (enum log_level)i) ||
+                   error_set(ret_error, ERROR_OVERLOADED, "threads");
+    return error_set(ret_error, ERROR_FIELD_VALUE,
+                     "log-level must be debug, info, warning or error");
+}
+
+/* Told to whoever started us: systemd, and a script that waits for a file. */
+static void ready(void *self, const char *address, const char *ops_address) {
+    const struct invocation *invocation = self;
+    char temporary[1100];
+    systemd_notify("READY=1");
+    if (invocation->ready_file == NULL)
+        return;
+    int len = snprintf(temporary, sizeof(temporary), "%s.new", invocation->ready_file);
+    FILE *file = len > 0 && (size_t)len < sizeof(temporary) ? fopen(temporary, "we") : NULL;
+    if (file == NULL)
+        return;
+    (void)fprintf(file, "{\"pid\":%d,\"listen\":\"%s\",\"ops\":\"%s\"}\n", (int)getpid(), address,
+                  ops_address);
+    (void)fclose(file);
+    (void)rename(temporary, invocation->ready_file);
+}
+
+static void stopping(void *self) {
+    (void)self;
+    systemd_notify("STOPPING=1");
+}
+
+static bool serve(const struct invocation *invocation, struct store *store,
+                  struct error *ret_error) {
+    struct keyring *keyring;
+    struct server *server;
+    int descriptors[SYSTEMD_SOCKETS_MAX];
+    if (!keyring_load(store, &keyring, ret_error))
+        return false;
+    struct server_options options = {
+        .config = invocation->config,
+        .registry = store->registry,
+        .keyring = keyring,
+        .descriptors = descriptors,
+        .descriptor_count = systemd_sockets(descriptors),
+        .on_ready = ready,
+        .on_stopping = stopping,
+        .self = (void *)(uintptr_t)invocation,
+    };
+    bool is_open = server_open(&options, &server, ret_error);
+    if (is_open) {
+        server_run(server);
+        server_close(server);
+    }
+    keyring_release(keyring);
+    return is_open;
+}
+
+int command_serve(const struct invocation *invocation) {
+    const struct settings *settings = invocation->settings;
+    struct store store;
+    struct error error;
+    bool is_new;
+    descriptors_raise(settings);
+    if (!store_open(settings, invocation->init, true, &store, &is_new, &error))
+        return fail_with(&error);
+    bool is_done = (!is_new || store_found(invocation, &store, &error)) &&
+                   log_open_as_set(settings, &error);
+    if (is_done) {
+        is_done = serve(invocation, &store, &error);
+        log_stop();
+    }
+    store_close(&store);
+    return is_done ? 0 : fail_with(&error);
+}

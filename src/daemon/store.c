@@ -1,0 +1,140 @@
+/* The data folder and what lies in it: lock, master key, registry; made and opened. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/daemon.h"
+
+#define FAIL(...) error_set(ret_error, ERROR_FIELD_VALUE, __VA_ARGS__)
+
+/* Makes the folder and those above it, for the owner alone. */
+static bool folder_make(const char *path, struct error *ret_error) {
+    char part[1024];
+    size_t len = strlen(path);
+    for (size_t i = 1; i <= len; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (mkdir(part, 0700) != 0 && errno != EEXIST)
+            return FAIL("cannot make the data folder %s: %s; choose another with --data-dir", path,
+                        strerror(errno));
+    }
+    return true;
+}
+
+static bool path_join(const struct store *store, const char *name, char *out, size_t size,
+                      struct error *ret_error) {
+    int len = snprintf(out, size, "%s/%s", store->path, name);
+    return (len > 0 && (size_t)len < size) || FAIL("the path of the data folder is too long");
+}
+
+static bool lock_take(struct store *store, struct error *ret_error) {
+    char path[1100];
+    if (!path_join(store, "lock", path, sizeof(path), ret_error))
+        return false;
+    store->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (store->lock < 0)
+        return FAIL("cannot use the data folder %s: %s", store->path, strerror(errno));
+    if (flock(store->lock, LOCK_EX | LOCK_NB) != 0)
+        return FAIL("another mintd serves the data folder %s; stop it first", store->path);
+    return true;
+}
+
+static bool key_path(const struct settings *settings, const struct store *store, char *out,
+                     size_t size, struct error *ret_error) {
+    if (settings->master_key_file.len == 0)
+        return path_join(store, "master.key", out, size, ret_error);
+    int len = snprintf(out, size, "%.*s", (int)settings->master_key_file.len,
+                       settings->master_key_file.at);
+    return (len > 0 && (size_t)len < size) || FAIL("the path of the master key is too long");
+}
+
+static bool master_key_get(const struct settings *settings, bool may_create, struct store *store,
+                           struct error *ret_error) {
+    char path[1100];
+    if (settings->master_key.len > 0)
+        return master_key_read_text(settings->master_key, &store->master, ret_error);
+    if (!key_path(settings, store, path, sizeof(path), ret_error))
+        return false;
+    if (may_create && access(path, F_OK) != 0 && errno == ENOENT)
+        return master_key_create_file(path, &store->master, ret_error);
+    return master_key_read_file(path, &store->master, ret_error);
+}
+
+static bool registry_get(const struct settings *settings, bool may_create, struct store *store,
+                         struct error *ret_error) {
+    char url[1200];
+    struct registry_options options = {.url = settings->registry,
+                                       .readers = (uint32_t)settings->registry_readers,
+                                       .queue_max = (uint32_t)settings->registry_queue_max,
+                                       .may_create = may_create};
+    if (options.url.len == 0) {
+        int len = snprintf(url, sizeof(url), "sqlite:%s/registry.db", store->path);
+        check(len > 0 && (size_t)len < sizeof(url));
+        options.url = text_of(url);
+    }
+    return registry_open(&options, &store->registry, ret_error);
+}
+
+struct question {
+    bool is_initialised;
+    struct error error;
+};
+
+static void ask_initialised(void *self, struct session *session) {
+    struct question *question = self;
+    if (session == NULL)
+        (void)error_set(&question->error, ERROR_REGISTRY_AWAY, NULL);
+    else
+        (void)!store_is_initialised(session, &question->is_initialised, &question->error);
+}
+
+static bool state_check(const struct settings *settings, bool may_create, struct store *store,
+                        bool *ret_is_new, struct error *ret_error) {
+    struct question question = {0};
+    registry_run(store->registry, false, ask_initialised, &question);
+    if (error_is(&question.error)) {
+        *ret_error = question.error;
+        return false;
+    }
+    *ret_is_new = !question.is_initialised;
+    if (*ret_is_new && !may_create)
+        return FAIL("the registry was not initialised; run 'mintd init' or 'mintd serve --init'");
+    /* A new master key would not open the signing keys of an old registry. */
+    return master_key_get(settings, *ret_is_new, store, ret_error);
+}
+
+bool store_open(const struct settings *settings, bool may_create, bool lock,
+                struct store *ret_store, bool *ret_is_new, struct error *ret_error) {
+    struct store store = {.lock = -1};
+    int len = snprintf(store.path, sizeof(store.path), "%.*s", (int)settings->data_dir.len,
+                       settings->data_dir.at);
+    bool is_open = len > 0 && (size_t)len < sizeof(store.path);
+    if (!is_open)
+        return FAIL("the path of the data folder is empty or too long");
+    if (may_create && !folder_make(store.path, ret_error))
+        return false;
+    if (access(store.path, F_OK) != 0)
+        return FAIL("there is no data folder %s; run 'mintd init' or 'mintd serve --init'",
+                    store.path);
+    is_open = (!lock || lock_take(&store, ret_error)) &&
+              registry_get(settings, may_create, &store, ret_error) &&
+              state_check(settings, may_create, &store, ret_is_new, ret_error);
+    if (is_open)
+        *ret_store = store;
+    else
+        store_close(&store);
+    return is_open;
+}
+
+void store_close(struct store *store) {
+    registry_close(store->registry);
+    master_key_close(store->master);
+    if (store->lock >= 0)
+        (void)close(store->lock);
+}

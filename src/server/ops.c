@@ -1,0 +1,214 @@
+/* The ops listener: is it alive, is it ready, and its metrics. */
+#include <stdlib.h>
+
+#include "server/answer.h"
+#include "server/server.h"
+
+/* A loop that has not turned for this long hangs. */
+#define BEAT_MAX_US 5000000
+#define METRICS_BYTES ((size_t)512 * 1024)
+
+unsigned health_write_live(struct server *server, struct buffer *out) {
+    uint64_t now_us = clock_monotonic_us();
+    unsigned status = 200;
+    for (size_t i = 0; i < server->worker_count; i++) {
+        uint64_t beat_us = atomic_load(&server->workers[i]->beat_us);
+        if (now_us > beat_us && now_us - beat_us > BEAT_MAX_US)
+            status = 503;
+    }
+    buffer_put(out, status == 200 ? "{\"status\":\"ok\"}" : "{\"status\":\"a worker hangs\"}");
+    return status;
+}
+
+/* The shortest lease of the workers, in ms. */
+static uint64_t lease_left_ms(const struct server *server) {
+    uint64_t now_us = clock_monotonic_us();
+    uint64_t least_us = UINT64_MAX;
+    for (size_t i = 0; i < server->worker_count; i++) {
+        uint64_t until_us = atomic_load(&server->workers[i]->fresh_until_us);
+        uint64_t left_us = until_us > now_us ? until_us - now_us : 0;
+        if (left_us < least_us)
+            least_us = left_us;
+    }
+    return least_us / 1000;
+}
+
+static void part_write(struct buffer *out, const char *part, bool is_well, const char *reason) {
+    answer_raw(out, part, TEXT("{"));
+    answer_bool(out, "ok", is_well);
+    if (!is_well)
+        answer_text(out, "reason", text_of(reason));
+    buffer_byte(out, '}');
+}
+
+unsigned health_write_ready(struct server *server, struct buffer *out) {
+    struct registry_health registry;
+    registry_health(server->options.registry, &registry);
+    bool is_serving = !atomic_load(&server->is_draining);
+    bool is_fresh = lease_left_ms(server) > 0;
+    /* Cached grants are minted for while the lease holds, whatever the registry does. */
+    bool is_ready = is_serving && is_fresh;
+    buffer_byte(out, '{');
+    answer_text(out, "status", is_ready ? TEXT("ready") : TEXT("not ready"));
+    part_write(out, "serving", is_serving, "shutting down");
+    part_write(out, "lease", is_fresh, "the registry was not heard of for longer than the lease");
+    part_write(out, "registry", registry.is_up, "does not answer; cached tokens only");
+    part_write(out, "registryWrites", registry.is_writable,
+               "takes no changes: failed sync or full disk; see the log");
+    buffer_byte(out, '}');
+    return is_ready ? 200 : 503;
+}
+
+static void replies_write(const struct server *server, struct buffer *out) {
+    buffer_put(out, "# HELP mintd_requests_total Requests answered, by route and kind of status.\n"
+                    "# TYPE mintd_requests_total counter\n");
+    for (size_t row = 0; row <= ROUTE_COUNT; row++) {
+        for (unsigned kind = 1; kind < WORKER_STATUSES; kind++) {
+            uint64_t sum = 0;
+            for (size_t i = 0; i < server->worker_count; i++)
+                sum += counter_get(&server->workers[i]->replies[row][kind]);
+            if (sum > 0)
+                buffer_format(out, "mintd_requests_total{route=\"%s\",code=\"%uxx\"} %llu\n",
+                              row < ROUTE_COUNT ? routes[row].name : "none", kind,
+                              (unsigned long long)sum);
+        }
+    }
+}
+
+/* One histogram of every worker, found by its place in the struct. */
+static void worker_histogram_write(const struct server *server, struct buffer *out,
+                                   const char *name, const char *labels, size_t offset,
+                                   bool in_seconds) {
+    const struct histogram *histograms[256];
+    for (size_t i = 0; i < server->worker_count; i++)
+        histograms[i] = (const void *)((const char *)server->workers[i] + offset);
+    histogram_write(out, name, labels, histograms, server->worker_count, in_seconds);
+}
+
+static void steps_write(const struct server *server, struct buffer *out) {
+    buffer_format(out,
+                  "# HELP mintd_step_seconds Time in a step, waits included; one request in %d.\n"
+                  "# TYPE mintd_step_seconds histogram\n",
+                  MINT_TIMED_EVERY);
+    for (unsigned step = 0; step < STEP_COUNT; step++) {
+        char labels[64];
+        struct buffer text = buffer_over(labels, sizeof(labels) - 1);
+        buffer_format(&text, "step=\"%s\"", step_name((enum step)step));
+        labels[text.len] = '\0';
+        worker_histogram_write(server, out, "mintd_step_seconds", labels,
+                               offsetof(struct worker, mint) + offsetof(struct mint, steps_us) +
+                                   step * sizeof(struct histogram),
+                               true);
+    }
+}
+
+static void gauge_write(struct buffer *out, const char *name, const char *help, uint64_t value) {
+    buffer_format(out, "# HELP %s %s\n# TYPE %s gauge\n%s %llu\n", name, help, name, name,
+                  (unsigned long long)value);
+}
+
+static void registry_write(const struct server *server, struct buffer *out) {
+    struct registry_health health;
+    registry_health(server->options.registry, &health);
+    gauge_write(out, "mintd_registry_up", "Whether the registry answers.", health.is_up);
+    gauge_write(out, "mintd_registry_writable", "Whether it takes changes.", health.is_writable);
+    gauge_write(out, "mintd_registry_queued", "Jobs waiting for it.", health.queued);
+    gauge_write(out, "mintd_lease_left_ms", "The shortest freshness lease of the workers.",
+                lease_left_ms(server));
+    gauge_write(out, "mintd_changes_seq", "The last change that every worker has applied.",
+                server->changes.cursor);
+    buffer_put(out, "# HELP mintd_registry_job_seconds Time of the registry's jobs.\n"
+                    "# TYPE mintd_registry_job_seconds histogram\n");
+    const struct histogram *jobs[] = {health.job_us};
+    histogram_write(out, "mintd_registry_job_seconds", "", jobs, 1, true);
+}
+
+void ops_write_metrics(struct server *server, struct buffer *out) {
+    struct metrics *metrics[256];
+    for (size_t i = 0; i < server->worker_count; i++)
+        metrics[i] = &server->workers[i]->metrics;
+    buffer_format(out,
+                  "# HELP mintd_info Version and signer.\n# TYPE mintd_info gauge\n"
+                  "mintd_info{version=\"%s\",signer=\"%s\"} 1\n",
+                  MINTD_VERSION, keyring_signer());
+    metrics_write(out, metrics, server->worker_count);
+    replies_write(server, out);
+    buffer_put(out, "# HELP mintd_request_seconds Time from a whole request to its reply.\n"
+                    "# TYPE mintd_request_seconds histogram\n");
+    worker_histogram_write(server, out, "mintd_request_seconds", "",
+                           offsetof(struct worker, request_us), true);
+    buffer_put(out, "# HELP mintd_sign_batch_size Credentials signed together.\n"
+                    "# TYPE mintd_sign_batch_size histogram\n");
+    worker_histogram_write(server, out, "mintd_sign_batch_size", "",
+                           offsetof(struct worker, metrics) + offsetof(struct metrics, sign_batch),
+                           false);
+    steps_write(server, out);
+    registry_write(server, out);
+}
+
+static void ops_reply(struct exchange *exchange, unsigned status, struct text type,
+                      struct text body) {
+    struct http_reply reply = {.status = status,
+                               .content_type = type,
+                               .body = body,
+                               .is_head = exchange->request.method == HTTP_HEAD};
+    exchange_reply(exchange, &reply);
+}
+
+static void ops_begin(void *self, struct exchange *exchange) {
+    struct server *server = self;
+    struct text path = exchange->request.path;
+    enum http_method method = exchange->request.method;
+    char *memory = malloc(METRICS_BYTES);
+    struct buffer out = buffer_over(memory, memory != NULL ? METRICS_BYTES : 0);
+    struct text type = TEXT("application/json");
+    unsigned status = 200;
+    struct error error;
+    if (method != HTTP_GET && method != HTTP_HEAD) {
+        (void)error_about(&error, ERROR_METHOD_UNKNOWN, exchange->request.method_text);
+        status = error_http_status(error.code);
+        error_json(&error, &out);
+    } else if (text_equal(path, TEXT("/healthz"))) {
+        status = health_write_live(server, &out);
+    } else if (text_equal(path, TEXT("/readyz"))) {
+        status = health_write_ready(server, &out);
+    } else if (text_equal(path, TEXT("/metrics"))) {
+        type = TEXT("text/plain; version=0.0.4; charset=utf-8");
+        ops_write_metrics(server, &out);
+    } else {
+        (void)error_about(&error, ERROR_ROUTE_UNKNOWN, path);
+        status = error_http_status(error.code);
+        error_json(&error, &out);
+    }
+    ops_reply(exchange, out.overflow ? 503 : status, type, buffer_text(&out));
+    free(memory);
+}
+
+static void ops_gone(void *self, struct exchange *exchange) {
+    (void)self;
+    (void)exchange; /* everything is answered at once */
+}
+
+static void ops_refused(void *self, const struct error *error, struct buffer *out_body) {
+    (void)self;
+    error_json(error, out_body);
+}
+
+bool ops_open(struct server *server, struct error *ret_error) {
+    const struct settings *settings = server->settings;
+    struct conn_limits limits = {
+        .http = {(uint32_t)settings->header_bytes_max, (uint32_t)settings->body_bytes_max},
+        .connections_max = 256,
+        .idle_ms = (uint32_t)settings->idle_ms,
+        .header_ms = (uint32_t)settings->header_ms,
+        .body_ms = (uint32_t)settings->body_ms,
+        .write_ms = (uint32_t)settings->write_ms,
+        .pipeline_max = 1,
+        .reply_bytes_max = 1024 * 1024,
+    };
+    struct conn_handler handler = {server, ops_begin, ops_gone, ops_refused};
+    return conn_pool_open(server->loop, &limits, &handler, &server->ops_metrics, &server->ops_pool,
+                          ret_error) &&
+           listener_open(server->loop, server->ops_pool, settings->ops_listen, -1,
+                         &server->ops_listener, server->ops_address, ret_error);
+}

@@ -1,0 +1,205 @@
+/* The server: workers, the registry, the feed of changes, the ops listener; from start to drain. */
+#include "server/server.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define TIMER_MS 50 /* how soon a drained worker is noticed */
+
+static size_t worker_count_of(const struct settings *settings) {
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (settings->workers > 0)
+        return settings->workers;
+    return cores < 1 ? 1 : cores > 256 ? 256 : (size_t)cores;
+}
+
+/* The iss claim: as set, or where this server listens. */
+static bool issuer_settle(struct server *server, struct error *ret_error) {
+    struct text issuer = server->settings->issuer;
+    struct buffer out = buffer_over(server->issuer, sizeof(server->issuer) - 1);
+    while (issuer.len > 0 && issuer.at[issuer.len - 1] == '/')
+        issuer.len--;
+    if (issuer.len == 0) {
+        buffer_put(&out, "http://");
+        issuer = text_of(server->address);
+    }
+    buffer_add(&out, issuer);
+    server->issuer[out.len] = '\0';
+    return !out.overflow || error_set(ret_error, ERROR_FIELD_VALUE, "issuer is too long");
+}
+
+static bool listeners_open(struct server *server, struct error *ret_error) {
+    const struct server_options *options = &server->options;
+    char ignored[LISTENER_ADDRESS_CHARS];
+    for (size_t i = 0; i < server->worker_count; i++) {
+        struct worker *worker = server->workers[i];
+        struct text address = i == 0 ? server->settings->listen : text_of(server->address);
+        int descriptor = -1;
+        if (options->descriptor_count > 0)
+            descriptor = dup(options->descriptors[i % options->descriptor_count]);
+        if (!listener_open(worker->loop, worker->pool, address, descriptor, &worker->listener,
+                           i == 0 ? server->address : ignored, ret_error))
+            return false;
+    }
+    return true;
+}
+
+static bool workers_open(struct server *server, struct error *ret_error) {
+    server->worker_count = worker_count_of(server->settings);
+    server->workers = calloc(server->worker_count, sizeof(*server->workers));
+    if (server->workers == NULL)
+        return error_set(ret_error, ERROR_OVERLOADED, "memory");
+    for (unsigned i = 0; i < server->worker_count; i++)
+        if (!worker_open(server, i, &server->workers[i], ret_error))
+            return false;
+    return listeners_open(server, ret_error);
+}
+
+static bool workers_start(struct server *server, struct error *ret_error) {
+    for (size_t i = 0; i < server->worker_count; i++) {
+        server->workers[i]->cache.options.issuer = text_of(server->issuer);
+        if (!worker_start(server->workers[i], ret_error))
+            return false;
+    }
+    return true;
+}
+
+/* ---- signals and the timer ------------------------------------------------------------------- */
+
+static void drain_begin(void *self, int number) {
+    struct server *server = self;
+    if (atomic_exchange(&server->is_draining, true))
+        return;
+    log_event(server->log, LOG_INFO, "stopping", "signal %d: no new connections, %llu ms to finish",
+              number, (unsigned long long)server->settings->drain_ms);
+    if (server->options.on_stopping != NULL)
+        server->options.on_stopping(server->options.self);
+    uint64_t until_us = clock_monotonic_us() + server->settings->drain_ms * 1000;
+    for (size_t i = 0; i < server->worker_count; i++)
+        worker_drain(server->workers[i], until_us);
+}
+
+static bool is_reloading(const struct server *server) {
+    for (size_t i = 0; i < server->worker_count; i++)
+        if (atomic_load(&server->workers[i]->is_reloading))
+            return true;
+    return false;
+}
+
+static void reload(struct server *server) {
+    char text[512];
+    struct buffer out = buffer_over(text, sizeof(text) - 1);
+    struct error error;
+    server->reload_again = is_reloading(server);
+    if (server->reload_again)
+        return;
+    if (!config_reload(server->options.config, &out, &error)) {
+        error_message(&error, &out);
+        text[out.len] = '\0';
+        log_event(server->log, LOG_ERROR, "reload", "nothing changed: %s", text);
+        return;
+    }
+    text[out.len] = '\0';
+    for (size_t i = 0; i < server->worker_count; i++)
+        worker_reload(server->workers[i], server->settings);
+    log_event(server->log, LOG_INFO, "reload", "settings taken on%s%s",
+              out.len > 0 ? "; these need a restart: " : "", text);
+}
+
+static void on_hangup(void *self, int number) {
+    (void)number;
+    reload(self);
+}
+
+static void on_timer(struct loop_timer *timer) {
+    struct server *server = container_of(timer, struct server, timer);
+    bool has_ended = true;
+    if (server->reload_again)
+        reload(server);
+    for (size_t i = 0; i < server->worker_count; i++)
+        has_ended &= atomic_load(&server->workers[i]->has_ended);
+    if (has_ended)
+        loop_stop(server->loop);
+}
+
+static void on_poll_timer(struct loop_timer *timer) {
+    struct server *server = container_of(timer, struct server, poll_timer);
+    changes_poll(&server->changes);
+}
+
+static bool main_loop_arm(struct server *server, struct error *ret_error) {
+    server->timer.fire = on_timer;
+    server->poll_timer.fire = on_poll_timer;
+    uint32_t poll_ms = (uint32_t)server->settings->poll_ms;
+    if (loop_timer_start(server->loop, &server->timer, TIMER_MS, TIMER_MS) &&
+        loop_timer_start(server->loop, &server->poll_timer, poll_ms, poll_ms) &&
+        loop_on_signal(server->loop, SIGTERM, drain_begin, server) &&
+        loop_on_signal(server->loop, SIGINT, drain_begin, server) &&
+        loop_on_signal(server->loop, SIGHUP, on_hangup, server))
+        return true;
+    return error_set(ret_error, ERROR_OVERLOADED, "memory");
+}
+
+/* ---- open, run, close ------------------------------------------------------------------------ */
+
+static bool server_fill(struct server *server, struct error *ret_error) {
+    server->log = log_open(NULL);
+    if (!loop_open(&server->loop, ret_error) || !workers_open(server, ret_error) ||
+        !issuer_settle(server, ret_error))
+        return false;
+    if (server->settings->ops_listen.len > 0 && !ops_open(server, ret_error))
+        return false;
+    return metadata_make(&server->metadata, server->keyring, text_of(server->issuer), ret_error) &&
+           changes_open(&server->changes, server, ret_error) && main_loop_arm(server, ret_error);
+}
+
+bool server_open(const struct server_options *options, struct server **ret_server,
+                 struct error *ret_error) {
+    struct server *server = calloc(1, sizeof(*server));
+    if (server == NULL)
+        return error_set(ret_error, ERROR_OVERLOADED, "memory");
+    server->options = *options;
+    server->settings = config_settings(options->config);
+    server->keyring = options->keyring;
+    (void)signal(SIGPIPE, SIG_IGN);
+    routes_open();
+    if (!server_fill(server, ret_error)) {
+        server_close(server);
+        return false;
+    }
+    *ret_server = server;
+    return true;
+}
+
+void server_run(struct server *server) {
+    struct error error;
+    if (!workers_start(server, &error)) {
+        log_event(server->log, LOG_ERROR, "start", "%s", error.subject);
+        return;
+    }
+    log_event(server->log, LOG_INFO, "serving", "%s, %zu workers, ops on %s, issuer %s",
+              server->address, server->worker_count,
+              server->ops_address[0] != '\0' ? server->ops_address : "none", server->issuer);
+    if (server->options.on_ready != NULL)
+        server->options.on_ready(server->options.self, server->address, server->ops_address);
+    loop_run(server->loop);
+    log_event(server->log, LOG_INFO, "stopped", "every request under way has ended");
+}
+
+void server_close(struct server *server) {
+    if (server == NULL)
+        return;
+    for (size_t i = 0; server->workers != NULL && i < server->worker_count; i++)
+        worker_close(server->workers[i]);
+    free(server->workers);
+    if (server->loop != NULL) {
+        loop_stop(server->loop);
+        loop_run(server->loop);
+    }
+    conn_pool_close(server->ops_pool);
+    if (server->loop != NULL)
+        loop_close(server->loop);
+    metadata_free(&server->metadata);
+    free(server);
+}

@@ -1,0 +1,58 @@
+/* The server: workers, the registry, the feed of changes, the ops listener; from start to drain. */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include "config/config.h"
+#include "server/changes.h"
+#include "server/metadata.h"
+#include "server/worker.h"
+
+struct server_options {
+    struct config *config;
+    struct registry *registry; /* open and initialised; stays the caller's */
+    struct keyring *keyring;   /* likewise */
+    const int *descriptors;    /* listening sockets handed over, if any */
+    size_t descriptor_count;
+    /* Everything listens: told once, with the addresses ("127.0.0.1:8080", ops "" if none). */
+    void (*on_ready)(void *self, const char *address, const char *ops_address);
+    void (*on_stopping)(void *self);
+    void *self;
+};
+
+struct server {
+    struct server_options options;
+    const struct settings *settings;
+    struct loop *loop; /* the main thread's */
+    struct log *log;
+    struct worker **workers;
+    size_t worker_count;
+    struct changes changes;
+    struct metadata metadata;
+    struct keyring *keyring;
+    struct conn_pool *ops_pool;
+    struct listener *ops_listener;
+    struct metrics ops_metrics;
+    struct loop_timer timer;
+    struct loop_timer poll_timer;
+    char issuer[512];
+    char address[LISTENER_ADDRESS_CHARS];
+    char ops_address[LISTENER_ADDRESS_CHARS];
+    _Atomic bool is_draining;
+    bool reload_again;
+};
+
+/* Opens everything and listens; false with what to do about it. */
+must_check bool server_open(const struct server_options *options, struct server **ret_server,
+                            struct error *ret_error);
+/* Serves until SIGTERM or SIGINT, drains, and returns when all workers have ended. */
+void server_run(struct server *server);
+void server_close(struct server *server);
+
+/* What is well and what is not, as JSON; returns the HTTP status (200 or 503). */
+unsigned health_write_live(struct server *server, struct buffer *out);
+unsigned health_write_ready(struct server *server, struct buffer *out);
+/* Everything of /metrics. */
+void ops_write_metrics(struct server *server, struct buffer *out);
+must_check bool ops_open(struct server *server, struct error *ret_error);
+
+#endif

@@ -1,0 +1,345 @@
+/* A worker: a thread with a loop, its connections, its cache and its mint; nothing shared. */
+#include "server/worker.h"
+
+#include <stdlib.h>
+
+#include "server/server.h"
+
+#define TICK_MS 100
+
+/* ---- replies: sent, counted, logged ---------------------------------------------------------- */
+
+/* Whether browsers on this origin may call (CORS); `allowed` is * or a list with commas. */
+static bool origin_is_allowed(struct text origin, struct text allowed) {
+    if (text_equal(allowed, TEXT("*")))
+        return true;
+    while (allowed.len > 0) {
+        const char *comma = memchr(allowed.at, ',', allowed.len);
+        size_t len = comma != NULL ? (size_t)(comma - allowed.at) : allowed.len;
+        if (text_equal(text_trim((struct text){allowed.at, len}), origin))
+            return true;
+        size_t skip = comma != NULL ? len + 1 : len;
+        allowed = (struct text){allowed.at + skip, allowed.len - skip};
+    }
+    return false;
+}
+
+static void cors_write(const struct worker *worker, const struct http_request *sent,
+                       struct buffer *out) {
+    struct text origin = sent->headers[HTTP_HEADER_ORIGIN];
+    struct text allowed = worker->cors_origins;
+    if (likely(allowed.len == 0) || origin.len == 0 || !origin_is_allowed(origin, allowed))
+        return;
+    size_t before = out->len;
+    buffer_put(out, "Access-Control-Allow-Origin: ");
+    buffer_add(out, origin);
+    buffer_put(out, "\r\nVary: Origin\r\n");
+    if (sent->headers[HTTP_HEADER_ACCESS_CONTROL_REQUEST_METHOD].len > 0)
+        buffer_put(out, "Access-Control-Allow-Methods: GET, POST, PUT, PATCH, DELETE\r\n"
+                        "Access-Control-Allow-Headers: Authorization, Content-Type, X-Request-Id\r\n"
+                        "Access-Control-Max-Age: 3600\r\n");
+    if (out->overflow) {
+        out->len = before;
+        out->overflow = false;
+    }
+}
+
+static void reply_count(struct worker *worker, size_t row, unsigned status) {
+    unsigned kind = status / 100;
+    counter_add(&worker->replies[row][kind < WORKER_STATUSES ? kind : 5], 1);
+}
+
+static void log_credential(struct log_line *line, const struct request *request) {
+    char jti[2 * UUID_BYTES];
+    struct buffer out = buffer_over(jti, sizeof(jti));
+    buffer_hex(&out, request->jti.bytes, UUID_BYTES);
+    log_text(line, "jti", buffer_text(&out));
+    log_number(line, "ttl_s", request->ttl_s);
+}
+
+static void request_log(struct worker *worker, const struct request *request, unsigned status) {
+    struct log_line line;
+    const struct route *route = request->route;
+    uint64_t now_us = worker->mint.clock->monotonic_us;
+    log_begin(&line, worker->log, status >= 500 ? LOG_WARNING : LOG_INFO, "request");
+    log_text(&line, "route", text_of(route->name));
+    log_number(&line, "status", status);
+    if (error_is(&request->error))
+        log_text(&line, "error", text_of(error_name(request->error.code)));
+    log_number(&line, "us", now_us - request->began_us);
+    log_text(&line, "request_id", text_of(request->request_id));
+    log_text(&line, "peer", text_of(request->peer));
+    if (request->params[PARAM_ORG].len > 0)
+        log_text(&line, "org", request->params[PARAM_ORG]);
+    if (request->params[PARAM_PROJECT].len > 0)
+        log_text(&line, "project", request->params[PARAM_PROJECT]);
+    if (request->params[PARAM_SERVICE].len > 0)
+        log_text(&line, "target", request->params[PARAM_SERVICE]);
+    if (request->caller.service_name[0] != '\0')
+        log_text(&line, "service", text_of(request->caller.service_name));
+    if (route->who != WHO_NOBODY && request->token_is_read)
+        log_uuid(&line, "token", &request->token.id);
+    if (route->kind == ROUTE_ISSUE && status == 200)
+        log_credential(&line, request);
+    log_end(&line);
+}
+
+static void worker_reply(void *self, struct request *request, const struct http_reply *reply) {
+    struct worker *worker = self;
+    struct http_reply full = *reply;
+    cors_write(worker, &request->exchange->request, &request->extra);
+    full.extra = buffer_text(&request->extra);
+    exchange_reply(request->exchange, &full);
+    reply_count(worker, (size_t)(request->route - routes), reply->status);
+    histogram_add(&worker->request_us, worker->mint.clock->monotonic_us - request->began_us);
+    if (worker->log_requests)
+        request_log(worker, request, reply->status);
+}
+
+/* A reply to what never became a request of a route. */
+static void plain_reply(struct worker *worker, struct exchange *exchange, unsigned status,
+                        struct text body, struct text extra) {
+    struct http_reply reply = {.status = status,
+                               .body = body,
+                               .extra = extra,
+                               .is_head = exchange->request.method == HTTP_HEAD};
+    exchange_reply(exchange, &reply);
+    reply_count(worker, ROUTE_COUNT, status);
+}
+
+static void error_reply(struct worker *worker, struct exchange *exchange,
+                        const struct error *error, struct text extra) {
+    char memory[2048];
+    struct buffer body = buffer_over(memory, sizeof(memory));
+    error_json(error, &body);
+    if (worker->log_requests)
+        log_event(worker->log, LOG_INFO, "refused", "%s", error_name(error->code));
+    plain_reply(worker, exchange, error_http_status(error->code), buffer_text(&body), extra);
+}
+
+static void worker_refuse(void *self, struct exchange *exchange, const struct error *error) {
+    error_reply(self, exchange, error, TEXT("Retry-After: 1\r\n"));
+}
+
+/* ---- requests: routed to the mint ------------------------------------------------------------ */
+
+/* OPTIONS says what the path takes, and answers a browser's preflight. */
+static void options_reply(struct worker *worker, struct exchange *exchange, uint32_t methods) {
+    char memory[1024];
+    struct buffer extra = buffer_over(memory, sizeof(memory));
+    routes_write_allow(methods, &extra);
+    cors_write(worker, &exchange->request, &extra);
+    plain_reply(worker, exchange, 204, (struct text){0}, buffer_text(&extra));
+}
+
+static void worker_begin(void *self, struct exchange *exchange) {
+    struct worker *worker = self;
+    struct route_match match;
+    struct error error;
+    bool is_found = routes_find(&exchange->request, &match, &error);
+    if (likely(is_found)) {
+        mint_begin(&worker->mint, exchange, match.route, match.params);
+    } else if (match.methods != 0 && exchange->request.method == HTTP_OPTIONS) {
+        options_reply(worker, exchange, match.methods);
+    } else {
+        char memory[128];
+        struct buffer extra = buffer_over(memory, sizeof(memory));
+        if (match.methods != 0)
+            routes_write_allow(match.methods, &extra);
+        error_reply(worker, exchange, &error, buffer_text(&extra));
+    }
+}
+
+static void worker_gone(void *self, struct exchange *exchange) {
+    struct worker *worker = self;
+    if (exchange->user != NULL)
+        mint_gone(&worker->mint, exchange->user);
+}
+
+static void worker_refused(void *self, const struct error *error, struct buffer *out_body) {
+    struct worker *worker = self;
+    error_json(error, out_body);
+    metric_add(&worker->metrics, METRIC_HTTP_BAD, 1);
+    reply_count(worker, ROUTE_COUNT, error_http_status(error->code));
+    if (worker->log_requests)
+        log_event(worker->log, LOG_INFO, "refused", "%s", error_name(error->code));
+}
+
+static bool worker_submit(void *self, struct registry_job *job) {
+    struct worker *worker = self;
+    return registry_submit(worker->server->options.registry, job);
+}
+
+static void worker_poll(void *self) {
+    struct worker *worker = self;
+    changes_hint(&worker->server->changes);
+}
+
+/* ---- the loop -------------------------------------------------------------------------------- */
+
+static void worker_turn_end(void *self) {
+    struct worker *worker = self;
+    mint_turn_end(&worker->mint);
+}
+
+static bool is_idle_mint(const struct mint *mint) {
+    return mint->requests.count == 0 && mint->flights.count == 0;
+}
+
+static void worker_tick(struct loop_timer *timer) {
+    struct worker *worker = container_of(timer, struct worker, tick);
+    uint64_t now_us = worker->mint.clock->monotonic_us;
+    mint_tick(&worker->mint);
+    atomic_store(&worker->beat_us, now_us);
+    atomic_store(&worker->fresh_until_us, worker->freshness.fresh_until_us);
+    bool is_idle = conn_pool_count(worker->pool) == 0 && is_idle_mint(&worker->mint);
+    if (worker->is_draining && (is_idle || now_us >= worker->drain_until_us))
+        loop_stop(worker->loop);
+}
+
+static void drain_run(struct loop_task *task) {
+    struct worker *worker = container_of(task, struct worker, drain_task);
+    worker->is_draining = true;
+    listener_close(worker->listener);
+    worker->listener = NULL;
+    conn_pool_drain(worker->pool);
+}
+
+static void reload_run(struct loop_task *task) {
+    struct worker *worker = container_of(task, struct worker, reload_task);
+    worker->mint.settings = worker->next_settings;
+    worker->log_requests = worker->next_log_requests;
+    atomic_store(&worker->is_reloading, false);
+}
+
+void worker_drain(struct worker *worker, uint64_t until_us) {
+    worker->drain_until_us = until_us;
+    loop_post(worker->loop, &worker->drain_task);
+}
+
+void worker_reload(struct worker *worker, const struct settings *settings) {
+    worker->next_settings = worker_mint_settings(settings);
+    worker->next_log_requests = settings->log_requests;
+    atomic_store(&worker->is_reloading, true);
+    loop_post(worker->loop, &worker->reload_task);
+}
+
+/* ---- open, start, close ---------------------------------------------------------------------- */
+
+struct mint_settings worker_mint_settings(const struct settings *settings) {
+    return (struct mint_settings){
+        .brand = settings->brand,
+        .default_ttl_s = (uint32_t)settings->default_ttl_s,
+        .max_ttl_s = (uint32_t)settings->max_ttl_s,
+        .not_before_skew_s = (uint32_t)settings->not_before_skew_s,
+        .max_token_bytes = (uint32_t)settings->max_token_bytes,
+        .attributes_bytes_max = (uint32_t)settings->attributes_bytes_max,
+        .in_flight_max = (uint32_t)settings->in_flight_max,
+        .registry_us = settings->registry_ms * 1000,
+        .acknowledge_us = (settings->lease_ms + settings->lease_margin_ms) * 1000,
+    };
+}
+
+static struct conn_limits conn_limits_of(const struct settings *settings, size_t workers) {
+    return (struct conn_limits){
+        .http = {(uint32_t)settings->header_bytes_max, (uint32_t)settings->body_bytes_max},
+        .connections_max = (uint32_t)((settings->connections_max + workers - 1) / workers),
+        .idle_ms = (uint32_t)settings->idle_ms,
+        .header_ms = (uint32_t)settings->header_ms,
+        .body_ms = (uint32_t)settings->body_ms,
+        .write_ms = (uint32_t)settings->write_ms,
+        .pipeline_max = (uint32_t)settings->pipeline_max,
+        .reply_bytes_max = 1024 * 1024,
+    };
+}
+
+static bool caches_open(struct worker *worker, const struct settings *settings) {
+    struct hash_key key;
+    random_bytes(&worker->random, &key, sizeof(key));
+    struct cache_options options = {
+        .entries_max = settings->cache_entries,
+        .bytes_max = settings->cache_bytes,
+        .unknown_max = settings->unknown_entries,
+        .unknown_us = settings->unknown_ms * 1000,
+        .issuer = text_of(worker->server->issuer),
+    };
+    return freshness_open(&worker->freshness, settings->lease_ms * 1000, &key) &&
+           cache_open(&worker->cache, &options, &key);
+}
+
+static bool mint_make(struct worker *worker, const struct settings *settings) {
+    worker->mint = (struct mint){
+        .ports = {worker, worker_submit, worker_reply, worker_refuse, worker_poll},
+        .settings = worker_mint_settings(settings),
+        .clock = loop_clock(worker->loop),
+        .cache = &worker->cache,
+        .freshness = &worker->freshness,
+        .keyring = worker->server->keyring,
+        .random = &worker->random,
+        .metrics = &worker->metrics,
+        .loop = worker->loop,
+    };
+    return mint_open(&worker->mint);
+}
+
+bool worker_open(struct server *server, unsigned index, struct worker **ret_worker,
+                 struct error *ret_error) {
+    const struct settings *settings = server->settings;
+    struct worker *worker = calloc(1, sizeof(*worker));
+    *ret_worker = worker;
+    if (worker == NULL || !loop_open(&worker->loop, ret_error))
+        return error_set(ret_error, ERROR_OVERLOADED, "memory");
+    worker->server = server;
+    worker->index = index;
+    worker->log_requests = settings->log_requests;
+    worker->cors_origins = settings->cors_origins;
+    worker->drain_task.run = drain_run;
+    worker->reload_task.run = reload_run;
+    worker->tick.fire = worker_tick;
+    worker->log = log_open(loop_clock(worker->loop));
+    if (!random_open(&worker->random))
+        return error_set(ret_error, ERROR_INTERNAL, NULL);
+    if (!caches_open(worker, settings) || !mint_make(worker, settings))
+        return error_set(ret_error, ERROR_OVERLOADED, "memory");
+    struct conn_limits limits = conn_limits_of(settings, server->worker_count);
+    struct conn_handler handler = {worker, worker_begin, worker_gone, worker_refused};
+    loop_at_turn_end(worker->loop, worker_turn_end, worker);
+    return conn_pool_open(worker->loop, &limits, &handler, &worker->metrics, &worker->pool,
+                          ret_error);
+}
+
+static void *worker_run(void *self) {
+    struct worker *worker = self;
+    loop_run(worker->loop);
+    atomic_store(&worker->has_ended, true);
+    return NULL;
+}
+
+bool worker_start(struct worker *worker, struct error *ret_error) {
+    atomic_store(&worker->beat_us, clock_monotonic_us());
+    if (!loop_timer_start(worker->loop, &worker->tick, TICK_MS, TICK_MS))
+        return error_set(ret_error, ERROR_OVERLOADED, "memory");
+    worker->has_thread = pthread_create(&worker->thread, NULL, worker_run, worker) == 0;
+    return worker->has_thread || error_set(ret_error, ERROR_OVERLOADED, "threads");
+}
+
+void worker_close(struct worker *worker) {
+    if (worker == NULL)
+        return;
+    if (worker->has_thread)
+        (void)pthread_join(worker->thread, NULL);
+    else if (worker->loop != NULL) {
+        loop_stop(worker->loop); /* nothing runs: closes what was opened */
+        loop_run(worker->loop);
+    }
+    conn_pool_close(worker->pool);
+    /* Cut off by the drain timeout with a look-up under way: the process ends, and its memory with it. */
+    if (worker->mint.scratch != NULL && is_idle_mint(&worker->mint))
+        mint_close(&worker->mint);
+    cache_close(&worker->cache);
+    freshness_close(&worker->freshness);
+    random_close(&worker->random);
+    if (worker->loop != NULL)
+        loop_close(worker->loop);
+    free(worker);
+}
