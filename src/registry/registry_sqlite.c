@@ -8,7 +8,7 @@
 
 #include "registry/engine.h"
 
-#define BUSY_TIMEOUT_MS 5000        /* for another process that is writing */
+#define BUSY_TIMEOUT_MS 2000        /* for another process that is writing */
 #define CHECKPOINT_PAGES 1000       /* SQLite's own default: 4 MiB of log */
 #define APPLICATION_ID "1835691630" /* "mint", bytes 68 to 71 of the file */
 

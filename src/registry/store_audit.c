@@ -86,7 +86,9 @@ bool audit_append(struct session *session, const struct audit_entry *entry,
 
 bool store_audit_note(struct session *session, const struct actor *actor, const struct uuid *org_id,
                       struct text target, struct error *ret_error) {
-    struct audit_entry entry = {.actor = actor, .org_id = *org_id, .target = target};
+    struct audit_entry entry = {.actor = actor, .target = target};
+    if (org_id != NULL)
+        entry.org_id = *org_id;
     bool ok = session_write(session, ret_error) && audit_append(session, &entry, ret_error) &&
               session_commit(session, ret_error);
     return session_end(session, ok);

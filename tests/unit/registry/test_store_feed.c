@@ -1,0 +1,176 @@
+/* The feed: what was cut behind a cursor, and when everything must go. */
+#include "fixture.h"
+
+static struct feed feed;
+
+static void poll(struct session *session, uint64_t epoch, uint64_t cursor) {
+    struct error error;
+    memset(&feed, 0xEE, sizeof(feed));
+    assert_ok(store_feed(session, epoch, cursor, &feed, &error));
+}
+
+static uint64_t first_poll(struct store *store) {
+    poll(&store->reader, 0, 0);
+    assert_true(feed.is_flush);
+    assert_int_equal(feed.count, 0);
+    return feed.epoch;
+}
+
+static void test_changes_in_order(void **state) {
+    struct store *store = *state;
+    uint64_t epoch = first_poll(store);
+    assert_true(epoch > 0 && epoch <= INT64_MAX);
+    make_org(store, "acme", 1);
+    make_project(store, "web", 2);
+    make_service(store, "gateway", 3, "viewer");
+    poll(&store->reader, epoch, 0);
+    assert_false(feed.is_flush);
+    assert_int_equal(feed.seq, 3);
+    assert_int_equal(feed.count, 3);
+    static const enum scope_kind kinds[] = {SCOPE_ORG, SCOPE_PROJECT, SCOPE_SERVICE};
+    for (uint32_t i = 0; i < 3; i++) {
+        struct uuid id = id_of(i + 1);
+        assert_int_equal(feed.changes[i].seq, i + 1);
+        assert_int_equal(feed.changes[i].scope.kind, kinds[i]);
+        assert_true(uuid_equal(&feed.changes[i].scope.id, &id));
+    }
+    poll(&store->reader, epoch, 2);
+    assert_int_equal(feed.count, 1);
+    assert_int_equal(feed.changes[0].seq, 3);
+}
+
+/* Both sessions, since only the reader can go by the engine's version. */
+static void test_nothing_new(void **state) {
+    struct store *store = *state;
+    struct session *sessions[] = {&store->reader, &store->writer};
+    make_org(store, "acme", 1);
+    uint64_t epoch = first_poll(store);
+    for (size_t i = 0; i < 2; i++)
+        for (int again = 0; again < 3; again++) {
+            poll(sessions[i], epoch, 1);
+            assert_false(feed.is_flush);
+            assert_int_equal(feed.count, 0);
+            assert_int_equal(feed.seq, 1);
+            assert_true(feed.epoch == epoch);
+        }
+    /* A cursor of the past gets its changes, though the version stayed. */
+    poll(&store->reader, epoch, 0);
+    assert_int_equal(feed.count, 1);
+}
+
+static void test_each_commit_is_seen(void **state) {
+    struct store *store = *state;
+    uint64_t epoch = first_poll(store);
+    for (uint32_t i = 1; i <= 20; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "org-%u", i);
+        make_org(store, name, i);
+        struct session *session = i % 3 == 0 ? &store->writer : &store->reader;
+        poll(session, epoch, i - 1);
+        assert_int_equal(feed.count, 1);
+        assert_int_equal(feed.seq, i);
+    }
+}
+
+static void test_another_process_is_seen(void **state) {
+    struct store *store = *state;
+    make_org(store, "acme", 1);
+    uint64_t epoch = first_poll(store);
+    poll(&store->reader, epoch, 1);
+    file_change(&store->folder, "UPDATE rev_counter SET seq = 2;"
+                                "INSERT INTO changes VALUES (2, 1, x'00', 5)");
+    poll(&store->reader, epoch, 1);
+    assert_int_equal(feed.count, 1);
+    assert_int_equal(feed.changes[0].scope.kind, SCOPE_TOKEN);
+}
+
+static void insert_changes(struct store *store, int from, int to) {
+    char sql[256];
+    snprintf(sql, sizeof(sql),
+             "WITH RECURSIVE n(i) AS (SELECT %d UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+             " INSERT INTO changes SELECT i, 2, x'00', 5 FROM n; UPDATE rev_counter SET seq = %d",
+             from, to, to);
+    file_change(&store->folder, sql);
+}
+
+static void test_limit(void **state) {
+    struct store *store = *state;
+    uint64_t epoch = first_poll(store);
+    insert_changes(store, 1, FEED_CHANGES_MAX - 1);
+    poll(&store->reader, epoch, 0);
+    assert_int_equal(feed.count, FEED_CHANGES_MAX - 1);
+    insert_changes(store, FEED_CHANGES_MAX, FEED_CHANGES_MAX);
+    poll(&store->reader, epoch, 0);
+    assert_false(feed.is_flush);
+    assert_int_equal(feed.count, FEED_CHANGES_MAX);
+    assert_int_equal(feed.changes[FEED_CHANGES_MAX - 1].seq, FEED_CHANGES_MAX);
+    insert_changes(store, FEED_CHANGES_MAX + 1, FEED_CHANGES_MAX + 1);
+    poll(&store->reader, epoch, 0);
+    assert_true(feed.is_flush);
+    assert_int_equal(feed.count, 0);
+    assert_int_equal(feed.seq, FEED_CHANGES_MAX + 1);
+    poll(&store->reader, epoch, 1);
+    assert_int_equal(feed.count, FEED_CHANGES_MAX);
+}
+
+static void test_trimmed(void **state) {
+    struct store *store = *state;
+    uint64_t epoch = first_poll(store);
+    insert_changes(store, 1, 102399);
+    make_org(store, "acme", 1); /* seq 102400, a multiple of 1024 */
+    assert_int_equal(file_number(&store->folder, "SELECT min(seq) FROM changes"), 2401);
+    assert_int_equal(file_number(&store->folder, "SELECT count(*) FROM changes"), 100000);
+    poll(&store->reader, epoch, 102399);
+    assert_int_equal(feed.count, 1);
+    /* Rows that are not there any more, for whatever reason, are not passed over. */
+    file_change(&store->folder, "DELETE FROM changes WHERE seq = 102398");
+    poll(&store->reader, epoch, 102390);
+    assert_true(feed.is_flush);
+    assert_int_equal(feed.count, 0);
+}
+
+/* The file of yesterday put back: the counter goes back, or the epoch is another one. */
+static void test_restored_backup(void **state) {
+    struct store *store = *state;
+    char backup[128];
+    make_org(store, "acme", 1);
+    store_close(store);
+    snprintf(backup, sizeof(backup), "%s/backup", store->folder.path);
+    file_copy(store->folder.file, backup);
+    store_open(store);
+    make_org(store, "other", 2);
+    uint64_t epoch = first_poll(store);
+    assert_int_equal(feed.seq, 2);
+    store_close(store);
+    file_copy(backup, store->folder.file);
+    store_open(store);
+    poll(&store->reader, epoch, 2);
+    assert_true(feed.is_flush);
+    assert_int_equal(feed.seq, 1);
+    file_change(&store->folder, "UPDATE rev_counter SET log_epoch = 5, seq = 2");
+    poll(&store->reader, epoch, 2);
+    assert_true(feed.is_flush);
+    assert_int_equal(feed.epoch, 5);
+}
+
+static void test_epochs_differ(void **state) {
+    struct store *store = *state;
+    struct store other;
+    store_make(&other);
+    assert_true(first_poll(store) != first_poll(&other));
+    store_remove(&other);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_changes_in_order, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(test_nothing_new, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(test_each_commit_is_seen, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(test_another_process_is_seen, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(test_limit, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(test_trimmed, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(test_restored_backup, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(test_epochs_differ, store_setup, store_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
