@@ -11,6 +11,7 @@ struct invocation {
     struct config *config;
     const struct settings *settings;
     bool init;
+    bool markdown;
     const char *operator_token_file;
     const char *ready_file;
 };

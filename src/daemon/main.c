@@ -32,7 +32,10 @@ int fail_with(const struct error *error) {
 int command_config(const struct invocation *invocation) {
     static char memory[65536];
     struct buffer out = buffer_over(memory, sizeof(memory));
-    config_print(invocation->config, &out);
+    if (invocation->markdown)
+        config_markdown(&out);
+    else
+        config_print(invocation->config, &out);
     check(!out.overflow);
     (void)fwrite(out.at, 1, out.len, stdout);
     return 0;
@@ -53,7 +56,8 @@ static void help_print(FILE *to) {
                      "  --operator-token-file F   write the operator token to F (0600) instead of "
                      "printing it\n"
                      "  --ready-file F            serve: write pid and addresses to F once serving\n"
-                     "  --config F                read settings from F\n\n"
+                     "  --config F                read settings from F\n"
+                     "  --markdown                config: every setting, for the documents\n\n"
                      "settings (also MINTD_NAME in the environment and name = value in the file):\n");
     config_help(&out);
     check(!out.overflow);
@@ -68,10 +72,10 @@ static int flag_take(void *self, int count, char *const *arguments) {
         const char **value;
     } flags[] = {{"--operator-token-file", &invocation->operator_token_file},
                  {"--ready-file", &invocation->ready_file}};
-    if (strcmp(arguments[0], "--init") == 0) {
-        invocation->init = true;
-        return 1;
-    }
+    if (strcmp(arguments[0], "--init") == 0)
+        return invocation->init = true;
+    if (strcmp(arguments[0], "--markdown") == 0)
+        return invocation->markdown = true;
     for (size_t i = 0; i < array_count(flags); i++) {
         size_t len = strlen(flags[i].name);
         if (strncmp(arguments[0], flags[i].name, len) != 0)
@@ -105,12 +109,8 @@ static int command_run(const struct command *command, int count, char *const *ar
         (void)fprintf(stderr, "mintd: 'mintd help' lists every flag and setting\n");
         return 2;
     }
+    config_settle(invocation.config);
     invocation.settings = config_settings(invocation.config);
-    if (!token_brand_is_valid(invocation.settings->brand)) {
-        (void)fprintf(stderr, "mintd: brand must be 1 to 16 of a-z and 0-9\n");
-        config_free(invocation.config);
-        return 2;
-    }
     int status = command->run(&invocation);
     config_free(invocation.config);
     return status;

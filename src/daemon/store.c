@@ -27,16 +27,9 @@ static bool folder_make(const char *path, struct error *ret_error) {
     return true;
 }
 
-static bool path_join(const struct store *store, const char *name, char *out, size_t size,
-                      struct error *ret_error) {
-    int len = snprintf(out, size, "%s/%s", store->path, name);
-    return (len > 0 && (size_t)len < size) || FAIL("the path of the data folder is too long");
-}
-
 static bool lock_take(struct store *store, struct error *ret_error) {
-    char path[1100];
-    if (!path_join(store, "lock", path, sizeof(path), ret_error))
-        return false;
+    char path[sizeof(store->path) + sizeof("/lock")];
+    (void)snprintf(path, sizeof(path), "%s/lock", store->path);
     store->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (store->lock < 0)
         return FAIL("cannot use the data folder %s: %s", store->path, strerror(errno));
@@ -45,22 +38,12 @@ static bool lock_take(struct store *store, struct error *ret_error) {
     return true;
 }
 
-static bool key_path(const struct settings *settings, const struct store *store, char *out,
-                     size_t size, struct error *ret_error) {
-    if (settings->master_key_file.len == 0)
-        return path_join(store, "master.key", out, size, ret_error);
-    int len = snprintf(out, size, "%.*s", (int)settings->master_key_file.len,
-                       settings->master_key_file.at);
-    return (len > 0 && (size_t)len < size) || FAIL("the path of the master key is too long");
-}
-
+/* Paths and URLs are settled by then (config_settle), and their texts end with NUL. */
 static bool master_key_get(const struct settings *settings, bool may_create, struct store *store,
                            struct error *ret_error) {
-    char path[1100];
+    const char *path = settings->master_key_file.at;
     if (settings->master_key.len > 0)
         return master_key_read_text(settings->master_key, &store->master, ret_error);
-    if (!key_path(settings, store, path, sizeof(path), ret_error))
-        return false;
     if (may_create && access(path, F_OK) != 0 && errno == ENOENT)
         return master_key_create_file(path, &store->master, ret_error);
     return master_key_read_file(path, &store->master, ret_error);
@@ -68,16 +51,10 @@ static bool master_key_get(const struct settings *settings, bool may_create, str
 
 static bool registry_get(const struct settings *settings, bool may_create, struct store *store,
                          struct error *ret_error) {
-    char url[1200];
     struct registry_options options = {.url = settings->registry,
                                        .readers = (uint32_t)settings->registry_readers,
                                        .queue_max = (uint32_t)settings->registry_queue_max,
                                        .may_create = may_create};
-    if (options.url.len == 0) {
-        int len = snprintf(url, sizeof(url), "sqlite:%s/registry.db", store->path);
-        check(len > 0 && (size_t)len < sizeof(url));
-        options.url = text_of(url);
-    }
     return registry_open(&options, &store->registry, ret_error);
 }
 
@@ -112,19 +89,17 @@ static bool state_check(const struct settings *settings, bool may_create, struct
 bool store_open(const struct settings *settings, bool may_create, bool lock,
                 struct store *ret_store, bool *ret_is_new, struct error *ret_error) {
     struct store store = {.lock = -1};
-    int len = snprintf(store.path, sizeof(store.path), "%.*s", (int)settings->data_dir.len,
-                       settings->data_dir.at);
-    bool is_open = len > 0 && (size_t)len < sizeof(store.path);
-    if (!is_open)
+    int len = snprintf(store.path, sizeof(store.path), "%s", settings->data_dir.at);
+    if (len <= 0 || (size_t)len >= sizeof(store.path))
         return FAIL("the path of the data folder is empty or too long");
     if (may_create && !folder_make(store.path, ret_error))
         return false;
     if (access(store.path, F_OK) != 0)
         return FAIL("there is no data folder %s; run 'mintd init' or 'mintd serve --init'",
                     store.path);
-    is_open = (!lock || lock_take(&store, ret_error)) &&
-              registry_get(settings, may_create, &store, ret_error) &&
-              state_check(settings, may_create, &store, ret_is_new, ret_error);
+    bool is_open = (!lock || lock_take(&store, ret_error)) &&
+                   registry_get(settings, may_create, &store, ret_error) &&
+                   state_check(settings, may_create, &store, ret_is_new, ret_error);
     if (is_open)
         *ret_store = store;
     else

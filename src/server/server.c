@@ -14,17 +14,14 @@ static size_t worker_count_of(const struct settings *settings) {
     return cores < 1 ? 1 : cores > 256 ? 256 : (size_t)cores;
 }
 
-/* The iss claim: as set, or where this server listens. */
+/* The iss claim: as set or settled from the listen address, whose port 0 is known only now. */
 static bool issuer_settle(struct server *server, struct error *ret_error) {
     struct text issuer = server->settings->issuer;
     struct buffer out = buffer_over(server->issuer, sizeof(server->issuer) - 1);
-    while (issuer.len > 0 && issuer.at[issuer.len - 1] == '/')
-        issuer.len--;
-    if (issuer.len == 0) {
+    bool is_port_open = issuer.len > 2 && memcmp(issuer.at + issuer.len - 2, ":0", 2) == 0;
+    if (is_port_open)
         buffer_put(&out, "http://");
-        issuer = text_of(server->address);
-    }
-    buffer_add(&out, issuer);
+    buffer_add(&out, is_port_open ? text_of(server->address) : issuer);
     server->issuer[out.len] = '\0';
     return !out.overflow || error_set(ret_error, ERROR_FIELD_VALUE, "issuer is too long");
 }

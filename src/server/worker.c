@@ -209,6 +209,7 @@ static void reload_run(struct loop_task *task) {
     struct worker *worker = container_of(task, struct worker, reload_task);
     worker->mint.settings = worker->next_settings;
     worker->log_requests = worker->next_log_requests;
+    worker->cors_origins = worker->next_cors_origins;
     atomic_store(&worker->is_reloading, false);
 }
 
@@ -220,6 +221,7 @@ void worker_drain(struct worker *worker, uint64_t until_us) {
 void worker_reload(struct worker *worker, const struct settings *settings) {
     worker->next_settings = worker_mint_settings(settings);
     worker->next_log_requests = settings->log_requests;
+    worker->next_cors_origins = settings->cors_origins;
     atomic_store(&worker->is_reloading, true);
     loop_post(worker->loop, &worker->reload_task);
 }

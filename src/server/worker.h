@@ -44,6 +44,7 @@ struct worker {
     struct loop_task reload_task;
     struct mint_settings next_settings;
     bool next_log_requests;
+    struct text next_cors_origins;
     _Atomic bool is_reloading;
 
     /* What others may read. */
