@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "cache/usage.h"
 #include "token/claims.h"
 
 struct unknown {
@@ -66,10 +67,12 @@ static void entry_drop(struct cache *cache, struct cache_entry *entry) {
     queue_remove(&entry->link);
     cache->count--;
     cache->bytes -= entry->bytes;
-    if (entry->is_project)
+    if (entry->is_project) {
         free(((struct cached_project *)entry)->record);
-    else
+    } else {
+        usage_forget((struct cached_grant *)entry);
         free(((struct cached_grant *)entry)->grant);
+    }
     free(entry);
 }
 

@@ -16,9 +16,11 @@ struct cache_entry {
 };
 
 /* A grant, and the part of the claims that is the same for all its credentials. */
+struct usage_note;
 struct cached_grant {
     struct cache_entry entry;
     struct grant *grant;
+    struct usage_note *usage; /* of its last use, not yet written; or NULL */
     size_t actor_len;
     char actor_part[160];
 };

@@ -2,7 +2,7 @@
 #ifndef MINT_REQUEST_H
 #define MINT_REQUEST_H
 
-#include "cache/local.h"
+#include "cache/usage.h"
 #include "http/reply.h"
 #include "io/conn.h"
 #include "mint/route.h"
@@ -143,6 +143,7 @@ struct mint {
     const struct clock *clock;
     struct cache *cache;
     struct freshness *freshness;
+    struct usage *usage;
     struct keyring *keyring;
     struct random *random;
     struct metrics *metrics;

@@ -343,7 +343,9 @@ static bool is_allowed(const struct request *request, const struct grant *grant)
 
 int step_authorize(struct request *request) {
     const struct grant *grant = request->grant->grant;
+    struct mint *mint = request->mint;
     caller_fix(request, grant);
+    usage_take(mint->usage, request->grant, mint->clock->wall_s, request->peer);
     if (!is_allowed(request, grant))
         return forbid(request);
     if (request->is_project_missing)

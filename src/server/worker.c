@@ -175,6 +175,54 @@ static void worker_poll(void *self) {
     changes_hint(&worker->server->changes);
 }
 
+/* ---- last uses: written in bulk --------------------------------------------------------------- */
+
+#define USAGE_FLUSH_US 20000000 /* a use shows at most a minute late */
+#define USAGE_FLUSH_MAX 1024    /* in one transaction */
+
+struct usage_job {
+    struct registry_job job;
+    struct worker *worker;
+    size_t count;
+    struct token_use uses[USAGE_FLUSH_MAX];
+};
+
+/* On the registry's writer. A use that cannot be written is lost; the next one shows again. */
+static void usage_work(struct registry_job *job, struct session *session) {
+    struct usage_job *usage = container_of(job, struct usage_job, job);
+    struct error error;
+    if (session != NULL)
+        (void)!store_tokens_used(session, usage->uses, usage->count, &error);
+}
+
+static void usage_done(struct registry_job *job) {
+    struct usage_job *usage = container_of(job, struct usage_job, job);
+    usage->worker->is_usage_writing = false;
+    free(usage);
+}
+
+static void usage_write(struct worker *worker) {
+    struct usage_job *usage = malloc(sizeof(*usage));
+    if (usage == NULL)
+        return;
+    usage->job = (struct registry_job){
+        .is_write = true, .work = usage_work, .done = usage_done, .loop = worker->loop};
+    usage->worker = worker;
+    usage->count = usage_flush(&worker->usage, usage->uses, USAGE_FLUSH_MAX);
+    worker->is_usage_writing = usage->count > 0 && worker_submit(worker, &usage->job);
+    if (!worker->is_usage_writing)
+        free(usage);
+}
+
+/* At the interval, and at the end; again at once while there is more than one transaction's worth. */
+static void usage_tick(struct worker *worker, uint64_t now_us) {
+    if (worker->is_usage_writing || (now_us < worker->usage_due_us && !worker->is_draining))
+        return;
+    usage_write(worker);
+    if (queue_is_empty(&worker->usage.fresh))
+        worker->usage_due_us = now_us + USAGE_FLUSH_US;
+}
+
 /* ---- the loop -------------------------------------------------------------------------------- */
 
 static void worker_turn_end(void *self) {
@@ -192,7 +240,9 @@ static void worker_tick(struct loop_timer *timer) {
     mint_tick(&worker->mint);
     atomic_store(&worker->beat_us, now_us);
     atomic_store(&worker->fresh_until_us, worker->freshness.fresh_until_us);
-    bool is_idle = conn_pool_count(worker->pool) == 0 && is_idle_mint(&worker->mint);
+    usage_tick(worker, now_us);
+    bool is_idle = conn_pool_count(worker->pool) == 0 && is_idle_mint(&worker->mint) &&
+                   !worker->is_usage_writing;
     if (worker->is_draining && (is_idle || now_us >= worker->drain_until_us))
         loop_stop(worker->loop);
 }
@@ -265,6 +315,7 @@ static bool caches_open(struct worker *worker, const struct settings *settings) 
         .unknown_us = settings->unknown_ms * 1000,
         .issuer = text_of(worker->server->issuer),
     };
+    usage_open(&worker->usage);
     return freshness_open(&worker->freshness, settings->lease_ms * 1000, &key) &&
            cache_open(&worker->cache, &options, &key);
 }
@@ -276,6 +327,7 @@ static bool mint_make(struct worker *worker, const struct settings *settings) {
         .clock = loop_clock(worker->loop),
         .cache = &worker->cache,
         .freshness = &worker->freshness,
+        .usage = &worker->usage,
         .keyring = worker->server->keyring,
         .random = &worker->random,
         .metrics = &worker->metrics,
@@ -339,6 +391,8 @@ void worker_close(struct worker *worker) {
     if (worker->mint.scratch != NULL && is_idle_mint(&worker->mint))
         mint_close(&worker->mint);
     cache_close(&worker->cache);
+    if (worker->usage.notes.object_bytes > 0)
+        usage_close(&worker->usage);
     freshness_close(&worker->freshness);
     random_close(&worker->random);
     if (worker->loop != NULL)

@@ -24,6 +24,9 @@ struct worker {
     struct listener *listener;
     struct cache cache;
     struct freshness freshness;
+    struct usage usage;
+    uint64_t usage_due_us;
+    bool is_usage_writing;
     struct random random;
     struct mint mint;
     struct log *log;
