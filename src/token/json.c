@@ -38,13 +38,9 @@ static void *memory_take(void *arena, size_t size) {
     return arena_take(arena, size);
 }
 
+/* The library grows what it took last. */
 static void *memory_resize(void *arena, void *piece, size_t old_size, size_t size) {
-    if (arena_resize(arena, piece, old_size, size))
-        return piece;
-    void *moved = arena_take(arena, size);
-    if (moved != NULL)
-        memcpy(moved, piece, old_size < size ? old_size : size);
-    return moved;
+    return arena_resize(arena, piece, old_size, size) ? piece : NULL;
 }
 
 /* The arena ends as a whole. */

@@ -14,8 +14,8 @@
 
 #define MASTER_KEY_MAGIC 0x6d617374U
 #define HEX_CHARS (2 * MASTER_KEY_BYTES)
-/* The hex digits, and some white space that an editor left behind them. */
-#define FILE_BYTES_MAX (HEX_CHARS + 32)
+/* Larger than the hex digits and some white space that an editor left behind them. */
+#define FILE_BYTES (HEX_CHARS + 32)
 
 #define NONCE_BYTES crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 #define TAG_BYTES crypto_aead_xchacha20poly1305_ietf_ABYTES
@@ -46,14 +46,9 @@ void master_key_close(struct master_key *key) {
 }
 
 /* From here on nothing changes it. */
-static bool key_finish(struct master_key *key, struct master_key **ret_key,
-                       struct error *ret_error) {
-    if (sodium_mprotect_readonly(key) != 0) {
-        master_key_close(key);
-        return error_set(ret_error, ERROR_MASTER_KEY, "its memory cannot be protected: %m");
-    }
-    *ret_key = key;
-    return true;
+static bool key_protect(struct master_key *key, struct error *ret_error) {
+    return sodium_mprotect_readonly(key) == 0 ||
+           error_set(ret_error, ERROR_MASTER_KEY, "its memory cannot be protected: %m");
 }
 
 static bool is_space(char byte) {
@@ -66,11 +61,14 @@ bool master_key_read_text(struct text hex, struct master_key **ret_key, struct e
     struct master_key *key = key_allocate(ret_error);
     if (key == NULL)
         return false;
-    if (!text_hex(hex, key->bytes, MASTER_KEY_BYTES)) {
-        master_key_close(key);
-        return error_set(ret_error, ERROR_MASTER_KEY, "it must be %d hex digits", HEX_CHARS);
+    bool good = text_hex(hex, key->bytes, MASTER_KEY_BYTES) ||
+                error_set(ret_error, ERROR_MASTER_KEY, "it must be %d hex digits", HEX_CHARS);
+    if (good && key_protect(key, ret_error)) {
+        *ret_key = key;
+        return true;
     }
-    return key_finish(key, ret_key, ret_error);
+    master_key_close(key);
+    return false;
 }
 
 /* Opens a file that nobody but its owner can read. */
@@ -92,7 +90,7 @@ static int file_open_private(const char *path, struct error *ret_error) {
 }
 
 bool master_key_read_file(const char *path, struct master_key **ret_key, struct error *ret_error) {
-    char hex[FILE_BYTES_MAX];
+    char hex[FILE_BYTES];
     ssize_t got = 1;
     size_t len = 0;
     int file = file_open_private(path, ret_error);
@@ -100,10 +98,10 @@ bool master_key_read_file(const char *path, struct master_key **ret_key, struct 
         return false;
     while (len < sizeof(hex) && (got = read(file, hex + len, sizeof(hex) - len)) > 0)
         len += (size_t)got;
-    bool good = got >= 0;
-    if (!good)
-        (void)error_set(ret_error, ERROR_MASTER_KEY, "%s: %m", path);
+    bool good = got >= 0 || error_set(ret_error, ERROR_MASTER_KEY, "%s: %m", path);
     (void)close(file);
+    if (good && len == sizeof(hex))
+        good = error_set(ret_error, ERROR_MASTER_KEY, "%s is too long", path);
     good = good && master_key_read_text((struct text){hex, len}, ret_key, ret_error);
     memory_wipe(hex, sizeof(hex));
     return good;
@@ -128,11 +126,13 @@ static bool folder_sync(const char *path) {
 static bool file_write(int file, const struct master_key *key) {
     char text[HEX_CHARS + 1];
     struct buffer out = buffer_over(text, sizeof(text));
+    ssize_t written = 0;
     buffer_hex(&out, key->bytes, MASTER_KEY_BYTES);
     buffer_byte(&out, '\n');
-    bool good = write(file, text, sizeof(text)) == (ssize_t)sizeof(text) && fsync(file) == 0;
+    for (size_t done = 0; done < sizeof(text) && written >= 0; done += (size_t)written)
+        written = write(file, text + done, sizeof(text) - done);
     memory_wipe(text, sizeof(text));
-    return good;
+    return written >= 0 && fsync(file) == 0;
 }
 
 static bool file_create(const char *path, const struct master_key *key, struct error *ret_error) {
@@ -148,24 +148,26 @@ static bool file_create(const char *path, const struct master_key *key, struct e
     return good;
 }
 
+static bool key_make(struct master_key *key, struct error *ret_error) {
+    struct random random;
+    if (!random_open(&random))
+        return error_set(ret_error, ERROR_MASTER_KEY, "the kernel gives no random bytes");
+    random_bytes(&random, key->bytes, MASTER_KEY_BYTES);
+    random_close(&random);
+    return key_protect(key, ret_error);
+}
+
 bool master_key_create_file(const char *path, struct master_key **ret_key,
                             struct error *ret_error) {
-    struct random random;
     struct master_key *key = key_allocate(ret_error);
     if (key == NULL)
         return false;
-    bool good = random_open(&random);
-    if (good) {
-        random_bytes(&random, key->bytes, MASTER_KEY_BYTES);
-        random_close(&random);
-        good = file_create(path, key, ret_error);
-    } else {
-        (void)error_set(ret_error, ERROR_MASTER_KEY, "the kernel gives no random bytes");
+    if (!key_make(key, ret_error) || !file_create(path, key, ret_error)) {
+        master_key_close(key);
+        return false;
     }
-    if (good)
-        return key_finish(key, ret_key, ret_error);
-    master_key_close(key);
-    return false;
+    *ret_key = key;
+    return true;
 }
 
 static void key_derive(const struct seal *seal, uint8_t ret_key[static crypto_kdf_KEYBYTES]) {
