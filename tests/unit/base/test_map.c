@@ -6,13 +6,8 @@
 
 #include <cmocka.h>
 
+#include "absurd_sizes.h"
 #include "base/map.h"
-
-/* A table of absurd size is refused instead of ending the program. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void) {
-    return "allocator_may_return_null=1";
-}
 
 static bool same(const void *value, const void *key) {
     return *(const int *)value == *(const int *)key;

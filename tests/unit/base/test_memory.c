@@ -9,13 +9,8 @@
 #include <stdalign.h>
 #include <string.h>
 
+#include "absurd_sizes.h"
 #include "base/memory.h"
-
-/* A block of absurd size is refused instead of ending the program. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void) {
-    return "allocator_may_return_null=1";
-}
 
 static void assert_aligned(const void *piece) {
     assert_int_equal((uintptr_t)piece % alignof(max_align_t), 0);
