@@ -1,0 +1,20 @@
+/* Memory of one run of the client: taken in pieces, wiped and freed together at its end. */
+#ifndef CLIENT_POOL_H
+#define CLIENT_POOL_H
+
+#include "base/text.h"
+
+struct pool {
+    struct pool_piece *last;
+};
+
+/* `size` bytes, aligned for any object, undefined. Ends the program with a message and exit
+ * status 1 when memory is out: there is nothing that a command could still do. */
+void *pool_take(struct pool *pool, size_t size);
+/* A copy with a NUL behind it. */
+struct text pool_copy(struct pool *pool, struct text text);
+struct buffer pool_buffer(struct pool *pool, size_t size);
+/* Wipes and frees every piece: tokens lie in them. */
+void pool_close(struct pool *pool);
+
+#endif
