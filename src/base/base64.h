@@ -9,7 +9,7 @@
 /* The most bytes that `chars` characters hold. */
 #define BASE64_BYTES(chars) ((chars) * 3 / 4)
 
-/* Writes BASE64_LEN(len) characters to `out`, which must not overlap the bytes; returns the number. */
+/* Writes BASE64_LEN(len) characters to `out`, which must not overlap the bytes; returns it. */
 size_t base64_write(char *out, const void *bytes, size_t len);
 void buffer_base64(struct buffer *buffer, const void *bytes, size_t len);
 /* Reads characters into at most `size` bytes. False on a foreign character, padding, a length that

@@ -9,8 +9,9 @@
 /* IMF-fixdate of RFC 9110 §5.6.7: "Sun, 06 Nov 1994 08:49:37 GMT". */
 #define CLOCK_DATE_BYTES 29
 
-/* A cached time. `monotonic_us` never goes back and knows nothing of the calendar (leases, deadlines,
- * durations); `wall_s` is the calendar (iat, exp, logs) and may jump. Tests set the members. */
+/* A cached time. `monotonic_us` never goes back and knows nothing of the calendar (leases,
+ * deadlines, durations); `wall_s` is the calendar (iat, exp, logs) and may jump. Tests set the
+ * members. */
 struct clock {
     uint64_t monotonic_us;
     int64_t wall_s;

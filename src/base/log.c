@@ -1,4 +1,4 @@
-/* Log lines that never block a loop: written to a ring of the thread, drained to stderr by another. */
+/* Log lines that never block a loop: a ring of the thread's own, which another drains. */
 #include "base/log.h"
 
 #include <errno.h>
@@ -146,7 +146,8 @@ void log_begin(struct log_line *line, struct log *log, enum log_level level, con
     if (log->format == LOG_JSON) {
         buffer_put(&line->out, "{\"time\":\"");
         line_time(line);
-        buffer_format(&line->out, "\",\"level\":\"%s\",\"event\":\"%s\"", level_names[level], event);
+        buffer_format(&line->out, "\",\"level\":\"%s\",\"event\":\"%s\"", level_names[level],
+                      event);
     } else {
         line_time(line);
         buffer_format(&line->out, " %-7s %s", level_names[level], event);

@@ -1,4 +1,4 @@
-/* Log lines that never block a loop: written to a ring of the thread, drained to stderr by another. */
+/* Log lines that never block a loop: a ring of the thread's own, which another drains. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 

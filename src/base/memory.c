@@ -20,7 +20,7 @@
 #define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
 #endif
 
-/* Blocks are near this size: large enough that malloc maps them, so untouched pages cost nothing. */
+/* Blocks are near this size: so large that malloc maps them, and untouched pages cost nothing. */
 #define SLAB_BLOCK_BYTES ((size_t)256 * 1024)
 
 struct slab_block {

@@ -20,9 +20,9 @@ static inline struct arena arena_over(void *block, size_t size) {
 }
 /* `size` bytes, aligned for any object; NULL when the block has no room left. */
 void *arena_take(struct arena *arena, size_t size);
-/* Changes the size of the piece that was handed out last, in place: to grow it, or to give back what
- * was taken for the worst case. False, and nothing changed, if there is no room or `piece` is not the
- * last one. Size 0 gives it back. */
+/* Changes the size of the piece that was handed out last, in place: to grow it, or to give back
+ * what was taken for the worst case. False, and nothing changed, if there is no room or `piece`
+ * is not the last one. Size 0 gives it back. */
 must_check bool arena_resize(struct arena *arena, void *piece, size_t old_size, size_t size);
 /* The bytes left; a piece may lose some of them to its alignment. */
 static inline size_t arena_left(const struct arena *arena) {

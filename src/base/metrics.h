@@ -27,7 +27,7 @@ static inline void counter_add(struct counter *counter, uint64_t value) {
     counter_set(counter, counter_get(counter) + value);
 }
 
-/* Durations in µs by powers of two: bucket i counts those of less than 2^i µs, the last all others. */
+/* Durations in µs by powers of two: bucket i counts those below 2^i µs, the last all others. */
 #define HISTOGRAM_BUCKETS 26
 struct histogram {
     struct counter buckets[HISTOGRAM_BUCKETS];
@@ -55,8 +55,9 @@ static inline void metric_set(struct metrics *metrics, enum metric metric, uint6
 
 /* Writes the sums over `count` threads in the Prometheus text format 0.0.4. */
 void metrics_write(struct buffer *out, struct metrics *const *metrics, size_t count);
-/* One histogram summed over `count` threads, as `name` with `labels` ("step=\"auth\"" or ""), buckets
- * in seconds (or as they are where `in_seconds` is false); the HELP and TYPE lines are the caller's. */
+/* One histogram summed over `count` threads, as `name` with `labels` ("step=\"auth\"" or ""),
+ * buckets in seconds (or as they are where `in_seconds` is false); the HELP and TYPE lines are
+ * the caller's. */
 void histogram_write(struct buffer *out, const char *name, const char *labels,
                      const struct histogram *const *histograms, size_t count, bool in_seconds);
 

@@ -146,8 +146,8 @@ static void json_escape(struct buffer *buffer, uint8_t byte) {
     }
 }
 
-/* Whether none of eight bytes is a control character, a quote, a backslash or outside ASCII. Each term
- * sets the top bit of a byte that is one (and perhaps, by a borrow, of one above it). */
+/* Whether none of eight bytes is a control character, a quote, a backslash or outside ASCII.
+ * Each term sets the top bit of a byte that is one (and perhaps, by a borrow, of one above it). */
 static bool json_word_is_plain(uint64_t word) {
     const uint64_t ones = 0x0101010101010101;
     uint64_t quote = word ^ (ones * '"'), backslash = word ^ (ones * '\\');

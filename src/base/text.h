@@ -16,7 +16,10 @@ struct text {
 };
 
 /* The text of a string literal. */
-#define TEXT(literal) ((struct text){("" literal), sizeof(literal) - 1})
+#define TEXT(literal) ((struct text)TEXT_INIT(literal))
+/* The same where a constant must stand (static tables). */
+#define TEXT_INIT(literal) \
+    { ("" literal), sizeof(literal) - 1 }
 
 static inline struct text text_of(const char *string) {
     return (struct text){string, strlen(string)};
@@ -39,8 +42,8 @@ bool text_is_utf8(struct text text);
 #define NAME_BYTES_MAX 40
 bool text_is_name(struct text text);
 
-/* A writer into memory of a fixed size. Writing beyond it sets `overflow` and drops the write whole,
- * so the writers need no check each: look at `overflow` once at the end. */
+/* A writer into memory of a fixed size. Writing beyond it sets `overflow` and drops the write
+ * whole, so the writers need no check each: look at `overflow` once at the end. */
 struct buffer {
     char *at;
     size_t len;
@@ -54,7 +57,7 @@ static inline struct buffer buffer_over(char *memory, size_t size) {
 static inline struct text buffer_text(const struct buffer *buffer) {
     return (struct text){buffer->at, buffer->len};
 }
-/* Room for `len` bytes at the end, which count as written; NULL (and `overflow`) if there is none. */
+/* Room for `len` bytes at the end, which count as written; NULL (and `overflow`) if none is. */
 static inline char *buffer_take(struct buffer *buffer, size_t len) {
     if (unlikely(buffer->size - buffer->len < len)) {
         buffer->overflow = true;
@@ -86,8 +89,8 @@ void buffer_hex(struct buffer *buffer, const uint8_t *bytes, size_t len);
 /* The text as a JSON string with its quotes, escaped as RFC 8259 §7 asks and no more; the text must
  * be UTF-8 (bytes that are not are replaced by U+FFFD). */
 void buffer_json(struct buffer *buffer, struct text text);
-/* A time in seconds since 1970 as RFC 3339 UTC: 2026-01-31T23:59:59Z. That form has room for the years
- * 0 to 9999; a time outside them counts as overflow. */
+/* A time in seconds since 1970 as RFC 3339 UTC: 2026-01-31T23:59:59Z. That form has room for the
+ * years 0 to 9999; a time outside them counts as overflow. */
 #define TIME_TEXT_BYTES 20
 #define TIME_MIN_S (-62167219200)
 #define TIME_MAX_S 253402300799

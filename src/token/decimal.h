@@ -11,8 +11,8 @@ struct decimal {
     bool negative;
 };
 
-/* Reads a number as RFC 8259 §6 spells it; false on anything else. An exponent that is spelled beyond
- * ±10^15 counts as that. */
+/* Reads a number as RFC 8259 §6 spells it; false on anything else. An exponent that is spelled
+ * beyond ±10^15 counts as that. */
 must_check bool decimal_read(struct text text, struct decimal *ret_decimal);
 /* Whether two are the same number. */
 bool decimal_equal(const struct decimal *a, const struct decimal *b);

@@ -4,7 +4,7 @@
 
 #define TEXT_BYTES_MAX 256
 
-/* Whether `key` is the field's name, or what protobuf's JSON mapping makes of it: ttl_seconds, ttlSeconds. */
+/* Whether `key` is the field's name, as it is (ttl_seconds) or in camelCase (ttlSeconds). */
 static bool field_is(const char *name, struct text key) {
     size_t i = 0;
     if (text_equal(text_of(name), key))

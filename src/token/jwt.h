@@ -21,17 +21,19 @@ struct jwt {
     const struct json *claims;
     struct text kid; /* empty if there is none */
 };
-/* Takes a JWT apart without believing it. Refused: not three parts, another alg than EdDSA or Ed25519,
- * `crit`, `b64`, a typ that is not JWT, parts that are not strict base64url or JSON objects with unique
- * keys (RFC 8725 §3). */
+/* Takes a JWT apart without believing it. Refused: not three parts, another alg than EdDSA or
+ * Ed25519, `crit`, `b64`, a typ that is not JWT, parts that are not strict base64url or JSON
+ * objects with unique keys (RFC 8725 §3). */
 must_check bool jwt_read(struct text text, struct arena *arena, struct jwt *ret_jwt,
                          struct error *ret_error);
 /* Whether the signature is the key's (libsodium: canonical S, no small-order keys). */
-bool jwt_signature_is_good(const struct jwt *jwt, const uint8_t public_key[static PUBLIC_KEY_BYTES]);
+bool jwt_signature_is_good(const struct jwt *jwt,
+                           const uint8_t public_key[static PUBLIC_KEY_BYTES]);
 /* Whether nbf ≤ now + leeway and now - leeway < exp, both present as whole numbers. */
 must_check bool jwt_check_times(const struct jwt *jwt, int64_t now_s, uint32_t leeway_s,
                                 struct error *ret_error);
-/* A public key out of a JWK Set by kid (for verifiers): {"keys":[{"kty":"OKP","crv":"Ed25519",…}]}. */
+/* A public key out of a JWK Set by kid (for verifiers):
+ * {"keys":[{"kty":"OKP","crv":"Ed25519",…}]}. */
 must_check bool jwks_find(const struct json *jwks, struct text kid,
                           uint8_t ret_public_key[static PUBLIC_KEY_BYTES]);
 

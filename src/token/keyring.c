@@ -130,8 +130,8 @@ static int state_rank(enum key_state state) {
     return state == KEY_ACTIVE ? 0 : state == KEY_PENDING ? 1 : 2;
 }
 
-/* A total order, so that all replicas publish the same JWKS and sign with the same key: the active ones
- * first, the newest first. */
+/* A total order, so that all replicas publish the same JWKS and sign with the same key: the
+ * active ones first, the newest first. */
 static bool record_precedes(const struct key_record *a, const struct key_record *b) {
     if (a->state != b->state)
         return state_rank(a->state) < state_rank(b->state);

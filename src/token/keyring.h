@@ -12,12 +12,14 @@
 #define SEALED_SEED_BYTES (24 + SEED_BYTES + 16) /* XChaCha20-Poly1305: nonce, text, tag */
 #define MASTER_KEY_BYTES 32
 
-/* Starts libsodium, locks core dumps away (prctl PR_SET_DUMPABLE 0 and RLIMIT_CORE 0 are the daemon's);
- * false if the library cannot start. To be called once before anything else in this layer. */
+/* Starts libsodium, locks core dumps away (prctl PR_SET_DUMPABLE 0 and RLIMIT_CORE 0 are the
+ * daemon's); false if the library cannot start. To be called once before anything else in this
+ * layer. */
 must_check bool token_start(void);
 
-/* The master key: 32 bytes in locked, guarded memory (sodium_malloc). Text form: 64 hex digits, white
- * space at the end allowed. The file must be a regular one that neither group nor others can read. */
+/* The master key: 32 bytes in locked, guarded memory (sodium_malloc). Text form: 64 hex digits,
+ * white space at the end allowed. The file must be a regular one that neither group nor others
+ * can read. */
 struct master_key;
 must_check bool master_key_read_file(const char *path, struct master_key **ret_key,
                                      struct error *ret_error);
@@ -45,22 +47,23 @@ struct key_record {
 must_check bool key_create(const struct master_key *master, enum key_state state, int64_t now_s,
                            struct key_record *ret_record, struct error *ret_error);
 /* RFC 7638 over {"crv":"Ed25519","kty":"OKP","x":"…"}. */
-void key_id(const uint8_t public_key[static PUBLIC_KEY_BYTES], char ret_kid[static KEY_ID_CHARS + 1]);
+void key_id(const uint8_t public_key[static PUBLIC_KEY_BYTES],
+            char ret_kid[static KEY_ID_CHARS + 1]);
 
-/* An immutable set of keys, shared by the threads that hold a reference; replaced whole on rotation. */
+/* An immutable set of keys, shared by threads with a reference each; replaced on rotation. */
 struct keyring;
-/* Unseals and checks every key (the public key must follow from the seed). At least one must be active;
- * the newest active one signs. */
+/* Unseals and checks every key (the public key must follow from the seed). At least one must be
+ * active; the newest active one signs. */
 must_check bool keyring_open(const struct master_key *master, const struct key_record *records,
                              size_t count, struct keyring **ret_keyring, struct error *ret_error);
 struct keyring *keyring_hold(struct keyring *keyring); /* one more reference (atomic) */
-void keyring_release(struct keyring *keyring);         /* wiped when the last one goes; NULL is fine */
+void keyring_release(struct keyring *keyring); /* wiped when the last one goes; NULL is fine */
 const char *keyring_kid(const struct keyring *keyring);
 /* The header of a JWT by the signing key, base64url, with the dot behind it:
  * {"alg":"EdDSA","typ":"JWT","kid":"…"}, or "alg":"Ed25519" (RFC 9864) where `rfc9864`. */
 struct text keyring_jwt_header(const struct keyring *keyring, bool rfc9864);
 
-/* Signing is a batch: `signature` of each job is set. Every job in a batch is signed by the same key. */
+/* Signing is a batch: `signature` of each job is set, all by the same key. */
 struct sign_job {
     const char *message;
     size_t message_len;
@@ -70,7 +73,7 @@ void keyring_sign(const struct keyring *keyring, const struct sign_job *jobs, si
 /* Which signer: "libsodium". */
 const char *keyring_signer(void);
 
-/* The JWK Set (RFC 7517, RFC 8037) of all keys: kty OKP, crv Ed25519, x, kid, alg EdDSA, use sig. */
+/* The JWK Set (RFC 7517, RFC 8037) of all keys, with kty, crv, x, kid, alg EdDSA, use sig. */
 void keyring_write_jwks(const struct keyring *keyring, struct buffer *out);
 /* The public key with this kid; NULL if there is none. */
 const uint8_t *keyring_public_key(const struct keyring *keyring, struct text kid);

@@ -1,4 +1,4 @@
-/* Random bytes for ids and secrets without a system call each: seeded by the kernel, safe across fork. */
+/* Random bytes without a system call each: seeded by the kernel, safe across fork. */
 #include "token/random.h"
 
 #include <errno.h>
@@ -11,8 +11,8 @@
 #define RANDOM_MAGIC 0x72616e64U
 #define KEY_BYTES crypto_stream_chacha20_KEYBYTES
 
-/* Counts the forks between the first process and this one. Only written in a new child, which has one
- * thread, so reading it needs no care. */
+/* Counts the forks between the first process and this one. Only written in a new child, which
+ * has one thread, so reading it needs no care. */
 static uint32_t generation;
 static pthread_once_t generation_once = PTHREAD_ONCE_INIT;
 static bool generation_is_watched;

@@ -1,12 +1,12 @@
-/* Random bytes for ids and secrets without a system call each: seeded by the kernel, safe across fork. */
+/* Random bytes without a system call each: seeded by the kernel, safe across fork. */
 #ifndef TOKEN_RANDOM_H
 #define TOKEN_RANDOM_H
 
 #include "base/text.h"
 
-/* A ChaCha20 generator with fast key erasure (D. J. Bernstein, 2017): each refill makes a block of key
- * stream whose first 32 bytes become the next key, and bytes are wiped as they are handed out, so a
- * later look at the memory tells nothing of what came before. For one thread. */
+/* A ChaCha20 generator with fast key erasure (D. J. Bernstein, 2017): each refill makes a block
+ * of key stream whose first 32 bytes become the next key, and bytes are wiped as they are handed
+ * out, so a later look at the memory tells nothing of what came before. For one thread. */
 struct random {
     uint32_t magic;
     uint32_t used;

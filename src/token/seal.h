@@ -1,4 +1,5 @@
-/* Sealing under the master key: what is kept elsewhere can be neither read, changed nor moved there. */
+/* Sealing under the master key: what is kept elsewhere can be neither read, changed nor moved
+ * there. */
 #ifndef TOKEN_SEAL_H
 #define TOKEN_SEAL_H
 
@@ -10,8 +11,8 @@ struct master_key;
 /* The bytes that sealing adds: a nonce before the text (24), a tag behind it (16). */
 #define SEAL_BYTES 40
 
-/* Each purpose has a key of its own, derived from the master key (BLAKE2b, libsodium's crypto_kdf). The
- * numbers are part of the format. */
+/* Each purpose has a key of its own, derived from the master key (BLAKE2b, libsodium's
+ * crypto_kdf). The numbers are part of the format. */
 enum seal_purpose { SEAL_SEED = 1 };
 
 struct seal {

@@ -220,8 +220,8 @@ bool service_token_matches(const struct service_token *token,
     return memory_equal_constant_time(own, hash, sizeof(own));
 }
 
-/* The first ten of 54 digits weigh 62^44 > 2^261 and more, the secret is below 2^192: it changes them
- * for one id in 2^69, so those of a secret of zero stand for all. */
+/* The first ten of 54 digits weigh 62^44 > 2^261 and more, the secret is below 2^192: it changes
+ * them for one id in 2^69, so those of a secret of zero stand for all. */
 void service_token_prefix(const struct uuid *id, enum token_kind kind, struct text brand,
                           struct buffer *out) {
     char number[NUMBER_DIGITS];

@@ -27,12 +27,13 @@ bool token_brand_is_valid(struct text brand);
 void service_token_make(struct random *random, enum token_kind kind,
                         struct service_token *ret_token);
 void service_token_write(const struct service_token *token, struct text brand, struct buffer *out);
-/* False on anything but this exact form with this brand and a right checksum and a number below 2^320:
- * garbage is refused here, before any look-up. */
+/* False on anything but this exact form with this brand and a right checksum and a number below
+ * 2^320: garbage is refused here, before any look-up. */
 must_check bool service_token_read(struct text text, struct text brand,
                                    struct service_token *ret_token);
 /* SHA-256 of the secret: what the registry stores. */
-void service_token_hash(const struct service_token *token, uint8_t ret_hash[static TOKEN_HASH_BYTES]);
+void service_token_hash(const struct service_token *token,
+                        uint8_t ret_hash[static TOKEN_HASH_BYTES]);
 /* Compares in constant time. */
 bool service_token_matches(const struct service_token *token,
                            const uint8_t hash[static TOKEN_HASH_BYTES]);

@@ -1,4 +1,4 @@
-/* Texts: what is read as a UUID, a number or UTF-8 is written back as it was; escapes are well-formed. */
+/* Texts: a UUID or number that is read is written back as it was; escapes are well-formed. */
 #include "base/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

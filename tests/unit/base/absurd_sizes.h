@@ -1,4 +1,4 @@
-/* Lets sanitizers refuse an allocation of absurd size as malloc does, instead of ending the program. */
+/* Lets sanitizers refuse an absurd size as malloc does, instead of ending the program. */
 #ifndef TESTS_ABSURD_SIZES_H
 #define TESTS_ABSURD_SIZES_H
 

@@ -133,8 +133,8 @@ static void *reader(void *unused) {
     return NULL;
 }
 
-/* The pipe holds less than is written, and its write end does not block: the drainer waits. Enough is
- * written to go around the ring. */
+/* The pipe holds less than is written, and its write end does not block: the drainer waits.
+ * Enough is written to go around the ring. */
 static void test_slow_reader_loses_nothing(void **state) {
     (void)state;
     pthread_t thread;

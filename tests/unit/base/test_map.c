@@ -33,7 +33,8 @@ static void test_add_find_remove(void **state) {
     map_close(&map);
 }
 
-/* Few hash values, so that runs are long, cross the end of the table and have gaps closed in them. */
+/* Few hash values, so that runs are long, cross the end of the table and have gaps closed in
+ * them. */
 static void test_agrees_with_an_array_under_collisions(void **state) {
     (void)state;
     enum { VALUES = 64 };
@@ -66,8 +67,9 @@ static void test_open_without_memory_fails(void **state) {
     assert_false(map_open(&map, SIZE_MAX / 256, same));
 }
 
-/* SipHash-1-3 of the bytes 0, 1, 2, … under the key 00 01 … 0f: computed by a program of its own from
- * the paper, and the first two are those that Rust's standard library tests its hasher with. */
+/* SipHash-1-3 of the bytes 0, 1, 2, … under the key 00 01 … 0f: computed by a program of its own
+ * from the paper, and the first two are those that Rust's standard library tests its hasher
+ * with. */
 static void test_hash_is_siphash_1_3(void **state) {
     (void)state;
     static const struct {

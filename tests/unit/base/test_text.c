@@ -1,4 +1,4 @@
-/* Texts and the bounded buffer: what is read, what is refused, what is written, and the edge of room. */
+/* Texts and the bounded buffer: what is read, refused, written, and the edge of the room. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

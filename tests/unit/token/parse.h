@@ -4,7 +4,7 @@
 
 #include "token/json.h"
 
-/* Parses into memory that all calls share and parse_reset gives back; ends the program on bad JSON. */
+/* Parses into memory that parse_reset gives back; ends the program on bad JSON. */
 const struct json *parse(const char *text);
 const struct json *parse_text(struct text text);
 void parse_reset(void);

@@ -1,4 +1,4 @@
-/* The claims, row by row of the interface's table, and that no caller's word stands outside attr. */
+/* The claims, row by row of the interface's table: no caller's word stands outside attr. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -189,7 +189,7 @@ static void test_depth(void **state) {
                    ERROR_JSON_MALFORMED, "trailing comma is not allowed at byte 49");
 }
 
-/* A body of nothing but brackets is refused as deep, at once, also with too little memory for it. */
+/* A body of nothing but brackets is refused as deep, at once, and even with little memory. */
 static void test_depth_of_a_flood(void **state) {
     (void)state;
     const struct json *value;

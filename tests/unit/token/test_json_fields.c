@@ -1,4 +1,4 @@
-/* Reading fields by a table: both spellings, every type, every refusal by the name that was sent. */
+/* Fields read by a table: both spellings, every type, each refusal by the name as sent. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -92,7 +92,7 @@ static void test_signature_of_rfc_8037(void **state) {
     assert_false(jwt_signature_is_good(&jwt, rfc_key));
 }
 
-/* S + L signs the same by arithmetic, and RFC 8032 §5.1.7 refuses it; so is a key of small order. */
+/* S + L fits by arithmetic, and RFC 8032 §5.1.7 refuses it; a key of small order is refused. */
 static void test_other_spellings_of_a_signature_are_refused(void **state) {
     (void)state;
     static const uint8_t order[32] = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58,       0xd6,

@@ -1,4 +1,5 @@
-/* The keyring: published signatures, thumbprints, the order of keys, and records that do not belong. */
+/* The keyring: published signatures, thumbprints, the order of keys, and records that do not
+ * belong. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
