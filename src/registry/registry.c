@@ -48,13 +48,16 @@ struct registry {
     struct worker workers[]; /* the first is the writer */
 };
 
-/* Whether the disk takes changes again, asked by changing nothing. */
+/* Asks whether the disk takes changes again, by making one: what stays equal is not written. */
 static void worker_probe(struct worker *worker) {
     struct session *session = &worker->session;
     struct error error;
     pthread_mutex_lock(&worker->session_lock);
     bool ok = session_write(session, &error) &&
-              session_do(session, STATEMENT_PROBE, NO_PARAMETERS, &error) &&
+              session_do(session, STATEMENT_META_PUT,
+                         PARAMETERS(value_text(TEXT("probe")),
+                                    value_number((int64_t)clock_monotonic_us()), value_null()),
+                         &error) &&
               session_commit(session, &error);
     session_end(session, ok);
     pthread_mutex_unlock(&worker->session_lock);
@@ -148,6 +151,10 @@ void registry_run(struct registry *registry, bool is_write,
     work(self, &worker->session);
     worker_maintain(worker);
     pthread_mutex_unlock(&worker->session_lock);
+    /* The thread looks at the health anew: it may have to probe. */
+    pthread_mutex_lock(&registry->lock);
+    pthread_cond_signal(&worker->lane->wake);
+    pthread_mutex_unlock(&registry->lock);
 }
 
 void registry_health(struct registry *registry, struct registry_health *ret_health) {

@@ -8,8 +8,9 @@
 
 #include "registry/engine.h"
 
-#define BUSY_TIMEOUT_MS 2000        /* for another process that is writing */
-#define CHECKPOINT_PAGES 1000       /* SQLite's own default: 4 MiB of log */
+#define BUSY_TIMEOUT_MS 2000  /* for another process that is writing */
+#define CHECKPOINT_PAGES 1000 /* SQLite's own default: 4 MiB of log */
+#define NO_FILE "there is no such file; make it with 'mintd init'"
 #define APPLICATION_ID "1835691630" /* "mint", bytes 68 to 71 of the file */
 
 /* What this engine needs for itself, behind the store's statements. */
@@ -293,17 +294,17 @@ static bool folder_sync(const char *path, struct error *ret_error) {
     return ok;
 }
 
-/* The number or word that a pragma or a query answers. */
+/* The number or word that a pragma or a query answers. What it writes is committed at its end. */
 static int ask(sqlite3 *db, const char *sql, char *ret_answer, size_t size) {
-    sqlite3_stmt *statement = NULL;
+    sqlite3_stmt *statement;
     int code = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
-    if (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+    if (code != SQLITE_OK)
+        return code;
+    if (sqlite3_step(statement) == SQLITE_ROW) {
         const unsigned char *answer = sqlite3_column_text(statement, 0);
         sqlite3_snprintf((int)size, ret_answer, "%s", answer == NULL ? (const void *)"" : answer);
-        code = SQLITE_OK;
     }
-    sqlite3_finalize(statement);
-    return code;
+    return sqlite3_finalize(statement);
 }
 
 /* Whether the file is a registry, or empty and to become one. */
@@ -314,7 +315,7 @@ static bool claim(struct connection *connection, const struct engine_options *op
     if (code == SQLITE_OK)
         code = ask(connection->db, "SELECT count(*) FROM sqlite_schema", tables, sizeof(tables));
     if (code != SQLITE_OK)
-        return fail_open(options->address, sqlite3_errmsg(connection->db), ret_error);
+        return fail(connection, code, ret_error);
     if (strcmp(id, APPLICATION_ID) != 0) {
         if (strcmp(tables, "0") != 0 || !options->may_create)
             return fail_open(options->address, "it is not a registry of mintd", ret_error);
@@ -379,12 +380,12 @@ static bool sqlite_open(const struct engine_options *options, struct connection 
         return error_set(ret_error, ERROR_OVERLOADED, "memory");
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     int code = sqlite3_open_v2(path, &connection->db, flags, NULL);
-    bool ok = code == SQLITE_OK;
-    if (!ok && access(path, F_OK) != 0)
-        fail_open(path, "there is no such file; make it with 'mintd init'", ret_error);
-    else if (!ok)
-        fail_open(path, sqlite3_errstr(code), ret_error);
-    if (!ok || !set_up(connection, options, ret_error)) {
+    bool ok = code == SQLITE_OK && set_up(connection, options, ret_error);
+    if (code != SQLITE_OK)
+        fail_open(path, access(path, F_OK) == 0 ? sqlite3_errstr(code) : NO_FILE, ret_error);
+    else if (!ok && ret_error->code == ERROR_INTERNAL)
+        fail_open(path, sqlite3_errmsg(connection->db), ret_error);
+    if (!ok) {
         sqlite_close(connection);
         return false;
     }

@@ -174,7 +174,8 @@ must_check bool store_audit_list(struct session *session, const struct uuid *org
                                  uint64_t before_id, uint32_t limit,
                                  bool (*each)(void *self, const struct audit_row *row), void *self,
                                  struct error *ret_error);
-/* A refused privileged attempt, or another event that changes nothing. org_id NULL: the operator's. */
+/* A refused privileged attempt, or another event that changes nothing. org_id NULL: the
+ * operator's. */
 must_check bool store_audit_note(struct session *session, const struct actor *actor,
                                  const struct uuid *org_id, struct text target,
                                  struct error *ret_error);
