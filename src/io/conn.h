@@ -7,17 +7,22 @@
 #include "http/request.h"
 #include "io/loop.h"
 
+struct block;
 struct conn;
 
 struct conn_limits {
     struct http_limits http;
     uint32_t connections_max; /* of this loop; above it a new one gets a 503 and is closed */
     uint32_t idle_ms;         /* 60000, without a request under way */
-    uint32_t header_ms;       /* 10000, from the first byte of a request to the end of its headers */
-    uint32_t body_ms;         /* 10000, from there to its last byte */
-    uint32_t write_ms;        /* 10000, without progress while a reply waits for the peer */
-    uint32_t pipeline_max;    /* 16 requests of one connection under way; then reading pauses */
-    uint32_t reply_bytes_max; /* 1 MiB of replies not yet taken by the peer; then reading pauses */
+    uint32_t header_ms;    /* 10000, from the first byte of a request to the end of its headers */
+    uint32_t body_ms;      /* 10000, from there to its last byte */
+    uint32_t write_ms;     /* 10000, without progress while a reply waits for the peer */
+    uint32_t pipeline_max; /* 16 requests of one connection under way; then reading pauses */
+    uint32_t reply_bytes_max;  /* 1 MiB of replies queued in a turn; then reading pauses. It pauses
+                                  too while the peer does not take what was written. */
+    uint32_t buffer_bytes_max; /* 32 MiB (also for 0) of buffers of all connections; half of it is
+                                  kept from large requests, a quarter from all requests. Whose
+                                  request finds no buffer gets a 503. */
 };
 
 /* One request and its place in the order of its connection's replies. Lives from `begin` until
@@ -25,8 +30,10 @@ struct conn_limits {
 struct exchange {
     struct http_request request; /* texts live as long as the exchange */
     struct conn *conn;
-    void *user;     /* the handler's */
-    struct queue link; /* the connection's */
+    void *user;          /* the handler's; NULL at `begin` */
+    struct queue link;   /* the connection's, and so is what follows */
+    struct block *input; /* that holds the texts */
+    struct block *reply; /* that waits for the replies before it */
     bool is_replied;
 };
 
@@ -47,14 +54,19 @@ struct conn_pool;
 must_check bool conn_pool_open(struct loop *loop, const struct conn_limits *limits,
                                const struct conn_handler *handler, struct metrics *metrics,
                                struct conn_pool **ret_pool, struct error *ret_error);
-/* Closes idle connections now and the others after their reply ("Connection: close"). */
+/* Every connection is closed after the replies under way ("Connection: close"), or after the reply to
+ * the next request if that comes soon: a client's request may be on its way, so idle ones have
+ * CONN_DRAIN_IDLE_MS before they are closed. */
+#define CONN_DRAIN_IDLE_MS 500
 void conn_pool_drain(struct conn_pool *pool);
 size_t conn_pool_count(const struct conn_pool *pool);
-/* After the loop has ended: every connection was closed by loop_run's end (exchanges are `gone`). */
+/* After the loop has ended: every connection was closed by loop_run's end (exchanges are `gone`).
+ * Ends a loop that was never run. `pool` may be NULL. */
 void conn_pool_close(struct conn_pool *pool);
 
 /* Queues the reply; it is written with the others of this turn in one write, in the order in which the
- * requests came. The exchange is invalid afterwards. */
+ * requests came. `is_head`, `is_http_1_0` and `close` are settled here; `close` given as true closes
+ * the connection after the replies under way. The exchange is invalid afterwards. */
 void exchange_reply(struct exchange *exchange, const struct http_reply *reply);
 
 /* The peer's address, as text without the port ("192.0.2.1", "2001:db8::1", "" for a unix socket). */

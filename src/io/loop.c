@@ -301,12 +301,10 @@ void loop_at_turn_end(struct loop *loop, void (*call)(void *self), void *self) {
     loop->calls[loop->call_count++].self = self;
 }
 
-bool loop_part_add(struct loop *loop, struct loop_part *part) {
+void loop_part_add(struct loop *loop, struct loop_part *part) {
     magic_check(loop, LOOP_MAGIC);
-    if (loop->has_ended)
-        return false;
+    check(!loop->has_ended);
     queue_push(&loop->parts, &part->link);
-    return true;
 }
 
 void loop_part_remove(struct loop_part *part) {

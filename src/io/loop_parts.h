@@ -21,8 +21,8 @@ struct loop_part {
      * something to do, so they and all parts are called again. */
     bool (*flush)(struct loop_part *part);
 };
-/* False when the loop has ended. */
-must_check bool loop_part_add(struct loop *loop, struct loop_part *part);
+/* The loop must not have ended. */
+void loop_part_add(struct loop *loop, struct loop_part *part);
 void loop_part_remove(struct loop_part *part);
 /* Ends a loop that does not run: tells its parts and runs until every close is done. */
 void loop_end(struct loop *loop);
