@@ -62,7 +62,7 @@ const char *permission_name(enum permission permission) {
 
 uint32_t permissions_in_project(uint32_t org_permissions, uint32_t project_permissions) {
     uint32_t both = org_permissions | project_permissions;
-    if ((both & PERMISSION_MANAGE_PROJECT) != 0)
-        both |= role_find(ROLE_PROJECT, TEXT("admin"))->permissions;
-    return both;
+    const struct role *admin = role_find(ROLE_PROJECT, TEXT("admin"));
+    check(admin != NULL);
+    return (both & PERMISSION_MANAGE_PROJECT) != 0 ? both | admin->permissions : both;
 }
