@@ -29,11 +29,25 @@ int fail_with(const struct error *error) {
     return 1;
 }
 
+/* deploy/SETTINGS.md; a test compares the two. */
+static void settings_page(struct buffer *out) {
+    buffer_put(out,
+               "# Settings of mintd\n\n"
+               "From lowest to highest: the default, the file (`--config F` or `MINTD_CONFIG`, lines "
+               "`name = value`, `#` comments), the environment (`MINTD_` and the name in capitals "
+               "with `_`: `MINTD_MAX_TTL`), the flag.\n"
+               "`mintd config` prints what is in effect and where each comes from. SIGHUP reads file "
+               "and environment again and takes on the rows with a yes; a broken file changes "
+               "nothing.\n"
+               "This page is what `mintd config --markdown` prints.\n\n");
+    config_markdown(out);
+}
+
 int command_config(const struct invocation *invocation) {
     static char memory[65536];
     struct buffer out = buffer_over(memory, sizeof(memory));
     if (invocation->markdown)
-        config_markdown(&out);
+        settings_page(&out);
     else
         config_print(invocation->config, &out);
     check(!out.overflow);

@@ -48,14 +48,14 @@ static bool keyring_load(struct store *store, struct keyring **ret_keyring,
     return is_done;
 }
 
-/* Descriptors for all connections; said when the system allows fewer. */
+/* Descriptors for all connections and some more; said when the system allows fewer. */
 static void descriptors_raise(const struct settings *settings) {
     struct rlimit limit;
     rlim_t wanted = settings->connections_max + 256;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
         return;
     limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted)
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < settings->connections_max)
         (void)fprintf(stderr,
                       "mintd: only %llu descriptors are allowed for %llu connections; raise "
                       "LimitNOFILE or lower --connections\n",

@@ -7,6 +7,7 @@ struct org_input {
     struct text name;
     struct text new_name;
     struct text display_name;
+    struct uuid id;
 };
 
 static const struct json_field fields[] = {
@@ -20,6 +21,7 @@ bool org_parse(struct request *request) {
     if (input == NULL)
         return false;
     *input = (struct org_input){0};
+    random_uuid(request->mint->random, &input->id);
     request->input = input;
     if (request->body != NULL &&
         !json_read_fields(request->body, fields, array_count(fields), input, &request->error))
@@ -66,7 +68,8 @@ static bool org_answer(struct request *request, const struct org *org) {
 
 bool org_create(struct request *request, struct session *session) {
     const struct org_input *input = request->input;
-    struct org wanted = {.name = input->name, .display_name = input->display_name}, org;
+    struct org wanted = {.id = input->id, .name = input->name, .display_name = input->display_name};
+    struct org org;
     return store_org_create(session, &request->actor, &wanted, &org, &request->seq,
                             &request->work_error) &&
            org_answer(request, &org);

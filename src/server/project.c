@@ -16,6 +16,7 @@ struct project_input {
     uint64_t default_ttl_s;
     uint64_t max_ttl_s;
     uint64_t max_token_bytes;
+    struct uuid id;
     struct uuid instance_id;
 };
 
@@ -74,6 +75,7 @@ bool project_parse(struct request *request) {
         return false;
     *input = (struct project_input){0};
     request->input = input;
+    random_uuid(request->mint->random, &input->id);
     random_uuid(request->mint->random, &input->instance_id);
     if (request->body != NULL &&
         !json_read_fields(request->body, fields, array_count(fields), input, &request->error))
@@ -90,6 +92,7 @@ bool project_parse_new(struct request *request) {
 
 static struct project project_of(const struct project_input *input) {
     return (struct project){
+        .id = input->id,
         .instance_id = input->instance_id,
         .name = input->name,
         .description = input->description,

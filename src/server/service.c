@@ -13,6 +13,7 @@ struct service_input {
     struct text project_role;
     const struct json *attributes_value;
     struct text attributes; /* the same, written compactly; `at` NULL: not given */
+    struct uuid id;
 };
 
 static const struct json_field new_fields[] = {
@@ -46,6 +47,7 @@ static bool input_read(struct request *request, const struct json_field *fields,
     if (input == NULL)
         return false;
     *input = (struct service_input){0};
+    random_uuid(request->mint->random, &input->id);
     request->input = input;
     if (request->body != NULL &&
         !json_read_fields(request->body, fields, count, input, &request->error))
@@ -156,6 +158,7 @@ static bool service_answer(struct request *request, const struct service *servic
 bool service_create(struct request *request, struct session *session) {
     const struct service_input *input = request->input;
     struct service wanted = {
+        .id = input->id,
         .name = input->name,
         .attributes = input->attributes.at != NULL ? input->attributes : TEXT("{}"),
         .policy = TEXT("{}"),
