@@ -109,7 +109,7 @@ static const struct flag issue_flags[] = {
 static const struct flag iframe_flags[] = {
     ISSUE_FLAGS,
     {"resource", "NAME", FLAG_TEXT, "resource", "what to show; needed unless --navigation"},
-    {"type", "TYPE", FLAG_TEXT, "type", "its type: explore (default), canvas …"},
+    {"type", "TYPE", FLAG_TEXT, "type", "its type: explore (default), canvas and so on"},
     {"theme", "NAME", FLAG_TEXT, "theme", "theme of the dashboard"},
     {"theme-mode", "light|dark|system", FLAG_CHOICE, "theme_mode", "light or dark"},
     {"navigation", NULL, FLAG_BOOL, "navigation", "let the user go to other dashboards"},
@@ -370,7 +370,7 @@ const struct command commands[] = {
          "its header and claims. Reads it from standard input if it is - or not given. "
          "Ends with 0 if it is valid, else with 1.",
      .example = "mint issue --project dashboards | mint verify\n"
-                "mint verify --jwks keys.json --issuer https://mint.example eyJhbGciOi…",
+                "mint verify --jwks keys.json --issuer https://mint.example eyJhbGciOi...",
      .run = run_verify},
 
     {.path = "key list",

@@ -102,7 +102,7 @@ void help_write(struct text path, struct buffer *out) {
     }
     buffer_put(out, "usage: mint ");
     buffer_add(out, path);
-    buffer_put(out, path.len > 0 ? " COMMAND …\n" : "COMMAND …\n\n");
+    buffer_put(out, path.len > 0 ? " COMMAND ...\n" : "COMMAND ...\n\n");
     if (path.len == 0)
         wrapped_write(out, 0, 0, text_of(HELP_ABOUT));
     group_write(path, out);

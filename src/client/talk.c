@@ -131,9 +131,9 @@ bool client_read_secret(struct client *client, const char *prompt, struct text *
     hidden = shown;
     /* Without ISIG an interrupt is a character, so that nothing leaves the terminal mute. */
     hidden.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
-    (void)descriptor_write(STDERR_FILENO, text_of(prompt));
     if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) != 0)
         return false;
+    (void)descriptor_write(STDERR_FILENO, text_of(prompt));
     bool is_read = line_read(&line);
     (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
     (void)descriptor_write(STDERR_FILENO, TEXT("\n"));
