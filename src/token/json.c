@@ -162,6 +162,15 @@ static bool tree_check(const yyjson_val *root, size_t count, unsigned depth_max,
     return true;
 }
 
+/* The library takes memory for the values by the text's length, behind its copy of the text. What
+ * they do not need goes back. */
+static void doc_trim(yyjson_doc *doc, struct arena *arena) {
+    uint8_t *start = (uint8_t *)doc, *end = (uint8_t *)(doc->root + doc->val_read);
+    size_t taken = (size_t)(arena->at + arena->used - start);
+    check((uint8_t *)doc->str_pool < start);
+    check(arena_resize(arena, doc, taken, (size_t)(end - start)));
+}
+
 bool json_read(struct text text, unsigned depth_extra, struct arena *arena,
                const struct json **ret_value, struct error *ret_error) {
     yyjson_alc allocator = {memory_take, memory_resize, memory_keep, arena};
@@ -178,10 +187,7 @@ bool json_read(struct text text, unsigned depth_extra, struct arena *arena,
         arena->used = used_before;
         return parse_failed(text, depth_max, &problem, ret_error);
     }
-    /* The library took memory by the text's length; the values need less. */
-    size_t doc_bytes = (size_t)((char *)(doc->root + doc->val_read) - (char *)doc);
-    if (arena_resize(arena, doc, (size_t)(arena->at + arena->used - (uint8_t *)doc), doc_bytes))
-        check((uint8_t *)doc + doc_bytes == arena->at + arena->used);
+    doc_trim(doc, arena);
     if (!tree_check(doc->root, doc->val_read, depth_max, arena, ret_error)) {
         arena->used = used_before;
         return false;
