@@ -235,10 +235,10 @@ static bool service_each(void *self, const struct service *service) {
     if (!page_takes(&list->page, service->name) || service_begin(request, NULL, service) == NULL)
         return false;
     const struct members *members = &list->members;
-    while (list->next < members->count &&
-           !uuid_equal(&members->rows[list->next].service_id, &service->id))
-        list->next++; /* of services before this page, or gone meanwhile */
-    size_t first = list->next, end = first;
+    size_t first = list->next;
+    while (first < members->count && !uuid_equal(&members->rows[first].service_id, &service->id))
+        first++; /* of services before this page, or gone meanwhile; or this one has none */
+    size_t end = first;
     while (end < members->count && uuid_equal(&members->rows[end].service_id, &service->id))
         end++;
     struct buffer *out = request_out(request, ANSWER_ROW_BYTES + (end - first) * 128);
