@@ -27,7 +27,7 @@ struct flag {
 /* How a member of a row is shown to people. */
 enum cell {
     CELL_AUTO,  /* by what it is */
-    CELL_TIME,  /* 2026-01-31 10:00:00Z (3h ago) */
+    CELL_TIME,  /* the same, but a time as 2026-01-31 10:00:00Z (3h ago) */
     CELL_NAMES, /* the keys of an object, or the strings of a list */
 };
 struct column {

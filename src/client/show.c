@@ -155,12 +155,6 @@ struct text show_title(struct client *client, struct text key) {
     return buffer_text(&out);
 }
 
-/* mintd's names of times end so; what is no time is shown as it is. */
-static enum cell cell_of(struct text key) {
-    bool is_time = key.len > 2 && memcmp(key.at + key.len - 2, "On", 2) == 0;
-    return is_time ? CELL_TIME : CELL_AUTO;
-}
-
 /* "Name:        gateway", one line a member. */
 static void details_show(struct client *client, const struct json *object) {
     size_t width = 0;
@@ -173,7 +167,7 @@ static void details_show(struct client *client, const struct json *object) {
         buffer_plain(&client->out, title);
         buffer_byte(&client->out, ':');
         spaces_write(&client->out, width - text_width(title) + 1);
-        buffer_add(&client->out, show_cell(client, i.value, cell_of(i.key)));
+        buffer_add(&client->out, show_cell(client, i.value, CELL_TIME));
         buffer_byte(&client->out, '\n');
         client_flush(client);
     }
