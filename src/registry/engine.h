@@ -56,7 +56,7 @@ struct query {
     enum statement statement;
     const struct value *parameters; /* $1 first; as many as the statement has */
     size_t parameter_count;
-    /* Called per row; stops when it returns false. NULL: rows are passed over. */
+    /* Called per row; stops when it returns false. NULL: the statement gives no rows. */
     bool (*each)(void *self, const struct row *row);
     void *self;
 };

@@ -166,10 +166,8 @@ static struct value column_read(sqlite3_stmt *statement, int column) {
 static int rows_read(sqlite3_stmt *statement, const struct query *query) {
     int code;
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
-        if (query->each == NULL)
-            continue;
         struct row row = {.count = (size_t)sqlite3_column_count(statement)};
-        check(row.count <= ROW_COLUMNS_MAX);
+        check(query->each != NULL && row.count <= ROW_COLUMNS_MAX);
         for (size_t i = 0; i < row.count; i++)
             row.columns[i] = column_read(statement, (int)i);
         if (!query->each(query->self, &row))
@@ -279,8 +277,7 @@ static bool folder_sync(const char *path, struct error *ret_error) {
     char folder[4096] = ".";
     const char *slash = strrchr(path, '/');
     size_t len = slash == NULL ? 0 : (size_t)(slash - path) + 1;
-    if (len >= sizeof(folder))
-        return fail_open(path, "the path is too long", ret_error);
+    check(len < sizeof(folder)); /* PATH_MAX, since the file was opened by it */
     if (len > 0) {
         memcpy(folder, path, len);
         folder[len] = '\0';

@@ -28,15 +28,14 @@ static bool schema_step(struct session *session, bool may_create, bool *ret_done
                         struct error *ret_error) {
     const struct engine *engine = session->engine;
     size_t version = 0;
-    if (!session_write(session, ret_error) ||
-        !engine->script(session->connection, engine->meta, ret_error) ||
+    if (!session_write(session, ret_error) || !session_script(session, engine->meta, ret_error) ||
         !schema_version(session, &version, ret_error) ||
         !schema_may_step(version, engine->migration_count, may_create, ret_error))
         return false;
     *ret_done = version == engine->migration_count;
     if (*ret_done)
         return true;
-    return engine->script(session->connection, engine->migrations[version], ret_error) &&
+    return session_script(session, engine->migrations[version], ret_error) &&
            session_do(session, STATEMENT_META_PUT,
                       PARAMETERS(value_text(TEXT("schema")), value_number((int64_t)version + 1),
                                  value_null()),

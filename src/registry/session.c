@@ -93,6 +93,11 @@ bool session_do(struct session *session, enum statement statement, const struct 
     return session_each(session, &query, ret_error);
 }
 
+bool session_script(struct session *session, const char *sql, struct error *ret_error) {
+    bool ok = session->engine->script(session->connection, sql, ret_error);
+    return session_note(session, ok, ret_error);
+}
+
 struct session_keep {
     struct arena *arena;
     struct row *row;

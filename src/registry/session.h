@@ -58,9 +58,11 @@ void session_maintain(struct session *session);
 /* Calls `each` per row until it returns false; it must not use the session. */
 must_check bool session_each(struct session *session, const struct query *query,
                              struct error *ret_error);
-/* Runs a statement whose rows do not matter. */
+/* Runs a statement that gives no rows. */
 must_check bool session_do(struct session *session, enum statement statement,
                            const struct value *parameters, size_t count, struct error *ret_error);
+/* Runs statements of the schema. */
+must_check bool session_script(struct session *session, const char *sql, struct error *ret_error);
 /* The first row, kept in the session's arena; NULL if there is none. */
 must_check bool session_row(struct session *session, enum statement statement,
                             const struct value *parameters, size_t count,

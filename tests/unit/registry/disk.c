@@ -1,4 +1,4 @@
-/* A disk that fails on command and forgets what was not synced: a VFS of SQLite around the real one. */
+/* A disk that fails on command and forgets what was not synced: a VFS of SQLite. */
 #include "disk.h"
 
 #include <pthread.h>
@@ -31,6 +31,8 @@ static struct {
     uint32_t syncs_until;
     uint32_t writes_until;
     int write_code;
+    int read_code;
+    bool has_no_shm;
     bool has_failed;
 } disk = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -85,6 +87,8 @@ static int file_close(sqlite3_file *file) {
 }
 
 static int file_read(sqlite3_file *file, void *bytes, int len, sqlite3_int64 at) {
+    if (disk.read_code != SQLITE_OK)
+        return disk.read_code;
     return real_of(file)->pMethods->xRead(real_of(file), bytes, len, at);
 }
 
@@ -188,6 +192,8 @@ static const sqlite3_io_methods methods = {
     .xShmUnmap = shm_unmap,
 };
 
+static sqlite3_io_methods methods_without_shm;
+
 static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int flags,
                     int *ret_flags) {
     struct file *file = (struct file *)base;
@@ -196,7 +202,7 @@ static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int 
     file->real = (sqlite3_file *)(file + 1);
     int code = disk.real->xOpen(disk.real, path, file->real, flags, ret_flags);
     if (file->real->pMethods != NULL)
-        file->base.pMethods = &methods;
+        file->base.pMethods = disk.has_no_shm ? &methods_without_shm : &methods;
     if (code != SQLITE_OK || path == NULL)
         return code;
     pthread_mutex_lock(&disk.lock);
@@ -222,6 +228,8 @@ void disk_install(void) {
     disk.vfs.pNext = NULL;
     disk.vfs.szOsFile = (int)sizeof(struct file) + disk.real->szOsFile;
     disk.vfs.xOpen = vfs_open;
+    methods_without_shm = methods;
+    methods_without_shm.iVersion = 1;
     disk.vfs.xDelete = vfs_delete;
     check(sqlite3_vfs_register(&disk.vfs, 1) == SQLITE_OK);
 }
@@ -235,6 +243,8 @@ void disk_remove(void) {
 void disk_reset(void) {
     disk_fail_sync(0);
     disk_fail_write(0, SQLITE_OK);
+    disk_fail_read(SQLITE_OK);
+    disk.has_no_shm = false;
     for (size_t i = 0; i < FILES_MAX; i++) {
         free(disk.images[i].bytes);
         free(disk.images[i].dirty);
@@ -255,6 +265,14 @@ void disk_fail_write(uint32_t k, int code) {
     disk.write_code = code;
     disk.has_failed = false;
     pthread_mutex_unlock(&disk.lock);
+}
+
+void disk_fail_read(int code) {
+    disk.read_code = code;
+}
+
+void disk_without_shared_memory(void) {
+    disk.has_no_shm = true;
 }
 
 bool disk_has_failed(void) {
@@ -278,7 +296,7 @@ void disk_power_cut(void) {
         }
         FILE *file = fopen(image->path, "wb");
         check(file != NULL);
-        check(fwrite(image->bytes, 1, image->size, file) == image->size);
+        check(image->size == 0 || fwrite(image->bytes, image->size, 1, file) == 1);
         check(fclose(file) == 0);
         if (image->dirty_count > 0)
             memset(image->dirty, 0, image->dirty_count);

@@ -45,8 +45,8 @@ extern const struct actor tester;
 /* An id, the same for the same number. */
 struct uuid id_of(uint32_t number);
 
-/* With SQLite directly, as somebody who edits the file would: statements, and the first column of the
- * first row. */
+/* With SQLite directly, as somebody who edits the file would: statements, and the first column of
+ * the first row. */
 void file_change(const struct folder *folder, const char *sql);
 int64_t file_number(const struct folder *folder, const char *sql);
 /* The first column as text; valid until the next call. */

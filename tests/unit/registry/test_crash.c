@@ -1,4 +1,4 @@
-/* Processes that die or write at the same time: nothing acknowledged is lost, nothing is half done. */
+/* Processes that die or write at the same time: nothing acknowledged is lost or half done. */
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -80,7 +80,8 @@ static void test_killed_writers(void **state) {
     folder_remove(&store.folder);
 }
 
-/* Two processes write at once while this one follows the feed: each change is seen once, in order. */
+/* Two processes write at once while this one follows the feed: each change is seen once, in
+ * order. */
 static void test_two_writers(void **state) {
     struct store store;
     static uint32_t told[2 * COMMITS];

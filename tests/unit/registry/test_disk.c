@@ -1,4 +1,4 @@
-/* Disks that fail: what was acknowledged is there afterwards, and nothing is acknowledged that is not. */
+/* Disks that fail: what was acknowledged is there, and nothing is acknowledged that is not. */
 #include <sqlite3.h>
 
 #include "disk.h"
@@ -197,6 +197,56 @@ static void test_write_fails(void **state) {
     }
 }
 
+/* What cannot be read says nothing about writing: away, and back when it can be read again. */
+static void test_read_fails(void **state) {
+    static const struct {
+        int code;
+        const char *name;
+    } rows[] = {
+        {SQLITE_IOERR_READ, "REGISTRY_AWAY"},
+        {SQLITE_IOERR_NOMEM, "OVERLOADED"},
+    };
+    (void)state;
+    for (size_t i = 0; i < array_count(rows); i++) {
+        struct victim victim = {.made = 0};
+        struct error error = {0};
+        struct org org;
+        folder_make(&victim.store.folder);
+        disk_reset();
+        assert_true(victim_open(&victim));
+        assert_ok(victim_make(&victim, &error));
+        victim_close(&victim);
+        assert_true(victim_open(&victim));
+        disk_fail_read(rows[i].code);
+        assert_false(store_org_get(&victim.store.writer, TEXT("org-0"), &org, &error));
+        assert_string_equal(error_name(error.code), rows[i].name);
+        disk_fail_read(SQLITE_OK);
+        assert_ok(store_org_get(&victim.store.writer, TEXT("org-0"), &org, &error));
+        victim_close(&victim);
+        disk_fail_read(rows[i].code);
+        assert_false(victim_open(&victim));
+        disk_fail_read(SQLITE_OK);
+        victim_check(&victim);
+        folder_remove(&victim.store.folder);
+    }
+}
+
+static void test_no_shared_memory(void **state) {
+    struct victim victim = {.made = 0};
+    struct error error;
+    struct engine_options options = {.is_writer = true, .may_create = true};
+    (void)state;
+    folder_make(&victim.store.folder);
+    options.address = victim.store.folder.file;
+    disk_reset();
+    disk_without_shared_memory();
+    assert_error(
+        session_open(&victim.store.writer, &engine_sqlite, &options, &victim.store.shared, &error),
+        FIELD_VALUE);
+    assert_non_null(strstr(error.subject, "write-ahead log"));
+    folder_remove(&victim.store.folder);
+}
+
 static int install(void **state) {
     (void)state;
     disk_install();
@@ -211,10 +261,9 @@ static int uninstall(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sync_fails),
-        cmocka_unit_test(test_power_cut),
-        cmocka_unit_test(test_disk_full),
-        cmocka_unit_test(test_write_fails),
+        cmocka_unit_test(test_sync_fails), cmocka_unit_test(test_power_cut),
+        cmocka_unit_test(test_disk_full),  cmocka_unit_test(test_write_fails),
+        cmocka_unit_test(test_read_fails), cmocka_unit_test(test_no_shared_memory),
     };
     return cmocka_run_group_tests(tests, install, uninstall);
 }

@@ -326,6 +326,7 @@ static void test_recovers_by_itself(void **state) {
     while (!disk_has_failed())
         usleep(20 * 1000); /* until it was tried, in vain */
     assert_false(is_writable(registry));
+    assert_int_equal(note(registry), ERROR_REGISTRY_READ_ONLY);
     disk_fail_write(0, SQLITE_OK);
     for (int i = 0; i < 100 && !is_writable(registry); i++)
         usleep(50 * 1000);

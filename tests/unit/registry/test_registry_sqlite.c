@@ -256,7 +256,8 @@ static void test_log_is_brought_home(void **state) {
     assert_true(size_of(store) > before);
 }
 
-/* No memory for SQLite at whatever moment: refused as overload, nothing half done, well afterwards. */
+/* No memory for SQLite at whatever moment: refused as overload, nothing half done, well
+ * afterwards. */
 static void test_out_of_memory(void **state) {
     struct store *store = *state;
     struct error error;
