@@ -149,11 +149,16 @@ class Client:
         """The message of a call that must fail so, and must name what it is about."""
         reply = self.call(method, path, body, **kwargs)
         assert reply.status == status, (method, path, reply)
-        assert about.lower() in reply.message.lower(), (about, reply)
+        assert spelled(about) in spelled(reply.message), (about, reply)
         return reply.message
 
     def close(self):
         self.connection.close()
+
+
+def spelled(name):
+    """A field's name without regard to its spelling: ttl_seconds is ttlSeconds."""
+    return name.lower().replace("_", "")
 
 
 def quoted(name):

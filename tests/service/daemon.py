@@ -69,7 +69,8 @@ class Daemon:
         self.settings = {"data_dir": self.folder / "data", "listen": "127.0.0.1:0",
                          "ops_listen": "127.0.0.1:0", "operator_token_file": self.folder / "token",
                          "issuer": ISSUER, "workers": 2, "log_format": "json",
-                         "log_level": "debug", "idle_timeout": "10m", **settings}
+                         "log_level": "debug", "connections": 1000,
+                         "idle_timeout": "10m", **settings}
         self.process = None
         self.ready = None
         self.starts = 0
