@@ -77,11 +77,13 @@ void conn_read_no_more(struct conn *conn) {
 }
 
 void conn_refuse(struct conn *conn, const struct error *error) {
-    char memory[1024];
+    char memory[1024], id_memory[64];
     struct buffer body = buffer_over(memory, sizeof(memory));
+    struct buffer id = buffer_over(id_memory, sizeof(id_memory));
     struct http_reply reply = {.status = error_http_status(error->code), .close = true};
-    conn->pool->handler.refused(conn->pool->handler.self, error, &body);
+    conn->pool->handler.refused(conn->pool->handler.self, error, &body, &id);
     reply.body = buffer_text(&body);
+    reply.request_id = buffer_text(&id);
     if (reply.status == 503)
         reply.extra = TEXT("Retry-After: 1\r\n");
     conn_read_no_more(conn);

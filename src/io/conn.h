@@ -44,9 +44,10 @@ struct conn_handler {
     void (*begin)(void *self, struct exchange *exchange);
     /* The client left (or was cut) before the reply: forget the exchange; it is invalid afterwards. */
     void (*gone)(void *self, struct exchange *exchange);
-    /* Fills in a reply for a request that the parser or a limit refused: `error` in the JSON shape.
-     * The connection is closed after it. */
-    void (*refused)(void *self, const struct error *error, struct buffer *out_body);
+    /* A request was refused by the parser or a limit. Writes the body of the reply, `error` in the JSON
+     * shape, and an id for X-Request-Id (none if left empty). The connection is closed after it. */
+    void (*refused)(void *self, const struct error *error, struct buffer *out_body,
+                    struct buffer *out_request_id);
 };
 
 /* Connections of one loop: slabs, timeouts, and the list of those with something to write. */

@@ -178,6 +178,10 @@ void mint_tick(struct mint *mint);
 /* A feed was applied: those waiting for changes up to `seq` may be acknowledged when everybody has. */
 void mint_acknowledged(struct mint *mint, uint64_t seq);
 
+/* X-Request-Id: the one that was sent if it is a sane token, else a new one. `out` has room for
+ * REQUEST_ID_CHARS. */
+void request_id_take(struct text sent, struct random *random, struct buffer *out);
+
 /* For steps and handlers. */
 /* Memory that lives as long as the request; NULL with ERROR_OVERLOADED when there is none. */
 must_check void *request_take(struct request *request, size_t size);

@@ -31,16 +31,14 @@ static bool request_id_is_sane(struct text id) {
     return true;
 }
 
-static void request_id_take(struct request *request, struct text sent) {
-    struct buffer out = buffer_over(request->request_id, REQUEST_ID_CHARS);
+void request_id_take(struct text sent, struct random *random, struct buffer *out) {
+    uint8_t bytes[12];
     if (request_id_is_sane(sent)) {
-        buffer_add(&out, sent);
-    } else {
-        uint8_t bytes[12];
-        random_bytes(request->mint->random, bytes, sizeof(bytes));
-        buffer_hex(&out, bytes, sizeof(bytes));
+        buffer_add(out, sent);
+        return;
     }
-    request->request_id[out.len] = '\0';
+    random_bytes(random, bytes, sizeof(bytes));
+    buffer_hex(out, bytes, sizeof(bytes));
 }
 
 /* The routes' own reading of the query: each takes what it lists and refuses the rest. */
@@ -113,7 +111,8 @@ static bool params_keep(struct request *request) {
 
 int step_admit(struct request *request) {
     const struct http_request *sent = &request->exchange->request;
-    request_id_take(request, sent->headers[HTTP_HEADER_REQUEST_ID]);
+    struct buffer id = buffer_over(request->request_id, REQUEST_ID_CHARS);
+    request_id_take(sent->headers[HTTP_HEADER_REQUEST_ID], request->mint->random, &id);
     conn_peer(request->exchange->conn, request->peer);
     if (!params_keep(request) || !query_read(request, sent->query) || !body_read(request, sent))
         return STEP_RESPOND;

@@ -189,8 +189,10 @@ static void ops_gone(void *self, struct exchange *exchange) {
     (void)exchange; /* everything is answered at once */
 }
 
-static void ops_refused(void *self, const struct error *error, struct buffer *out_body) {
+static void ops_refused(void *self, const struct error *error, struct buffer *out_body,
+                        struct buffer *out_request_id) {
     (void)self;
+    (void)out_request_id; /* nobody logs by it */
     error_json(error, out_body);
 }
 

@@ -96,25 +96,36 @@ static void worker_reply(void *self, struct request *request, const struct http_
         request_log(worker, request, reply->status);
 }
 
+static void refusal_log(struct worker *worker, const struct error *error, struct text request_id) {
+    struct log_line line;
+    if (!worker->log_requests)
+        return;
+    log_begin(&line, worker->log, LOG_INFO, "refused");
+    log_number(&line, "status", error_http_status(error->code));
+    log_text(&line, "error", text_of(error_name(error->code)));
+    log_text(&line, "request_id", request_id);
+    log_end(&line);
+}
+
 /* A reply to what never became a request of a route. */
 static void plain_reply(struct worker *worker, struct exchange *exchange, unsigned status,
-                        struct text body, struct text extra) {
-    struct http_reply reply = {.status = status,
-                               .body = body,
-                               .extra = extra,
-                               .is_head = exchange->request.method == HTTP_HEAD};
+                        struct text body, struct text extra, struct text request_id) {
+    struct http_reply reply = {
+        .status = status, .body = body, .extra = extra, .request_id = request_id};
     exchange_reply(exchange, &reply);
     reply_count(worker, ROUTE_COUNT, status);
 }
 
 static void error_reply(struct worker *worker, struct exchange *exchange,
                         const struct error *error, struct text extra) {
-    char memory[2048];
+    char memory[2048], id_memory[REQUEST_ID_CHARS];
     struct buffer body = buffer_over(memory, sizeof(memory));
+    struct buffer id = buffer_over(id_memory, sizeof(id_memory));
+    request_id_take(exchange->request.headers[HTTP_HEADER_REQUEST_ID], &worker->random, &id);
     error_json(error, &body);
-    if (worker->log_requests)
-        log_event(worker->log, LOG_INFO, "refused", "%s", error_name(error->code));
-    plain_reply(worker, exchange, error_http_status(error->code), buffer_text(&body), extra);
+    refusal_log(worker, error, buffer_text(&id));
+    plain_reply(worker, exchange, error_http_status(error->code), buffer_text(&body), extra,
+                buffer_text(&id));
 }
 
 static void worker_refuse(void *self, struct exchange *exchange, const struct error *error) {
@@ -125,11 +136,13 @@ static void worker_refuse(void *self, struct exchange *exchange, const struct er
 
 /* OPTIONS says what the path takes, and answers a browser's preflight. */
 static void options_reply(struct worker *worker, struct exchange *exchange, uint32_t methods) {
-    char memory[1024];
+    char memory[1024], id_memory[REQUEST_ID_CHARS];
     struct buffer extra = buffer_over(memory, sizeof(memory));
+    struct buffer id = buffer_over(id_memory, sizeof(id_memory));
+    request_id_take(exchange->request.headers[HTTP_HEADER_REQUEST_ID], &worker->random, &id);
     routes_write_allow(methods, &extra);
     cors_write(worker, &exchange->request, &extra);
-    plain_reply(worker, exchange, 204, (struct text){0}, buffer_text(&extra));
+    plain_reply(worker, exchange, 204, (struct text){0}, buffer_text(&extra), buffer_text(&id));
 }
 
 static void worker_begin(void *self, struct exchange *exchange) {
@@ -156,13 +169,14 @@ static void worker_gone(void *self, struct exchange *exchange) {
         mint_gone(&worker->mint, exchange->user);
 }
 
-static void worker_refused(void *self, const struct error *error, struct buffer *out_body) {
+static void worker_refused(void *self, const struct error *error, struct buffer *out_body,
+                           struct buffer *out_request_id) {
     struct worker *worker = self;
+    request_id_take((struct text){0}, &worker->random, out_request_id);
     error_json(error, out_body);
     metric_add(&worker->metrics, METRIC_HTTP_BAD, 1);
     reply_count(worker, ROUTE_COUNT, error_http_status(error->code));
-    if (worker->log_requests)
-        log_event(worker->log, LOG_INFO, "refused", "%s", error_name(error->code));
+    refusal_log(worker, error, buffer_text(out_request_id));
 }
 
 static bool worker_submit(void *self, struct registry_job *job) {
