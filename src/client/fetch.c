@@ -58,6 +58,7 @@ void fetch_close(struct fetch *fetch) {
     free(fetch);
 }
 
+/* The types of the callbacks are libcurl's. NOLINTNEXTLINE(readability-non-const-parameter) */
 static size_t body_take(char *bytes, size_t one, size_t len, void *self) {
     struct taking *taking = self;
     struct buffer *body = &taking->body;
@@ -75,6 +76,7 @@ static size_t body_take(char *bytes, size_t one, size_t len, void *self) {
     return len;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter) */
 static size_t header_take(char *bytes, size_t one, size_t len, void *self) {
     struct taking *taking = self;
     struct text line = {bytes, len};

@@ -15,15 +15,15 @@ static const struct json *list_of(const struct json *answer) {
 static void rows_add(struct client *client, const struct json *list, size_t limit,
                      struct rows *rows) {
     size_t count = rows->count + json_count(list);
-    if (count > rows->room) {
-        const struct json **larger = pool_take(&client->pool, 2 * count * sizeof(*larger));
+    if (rows->at == NULL || count > rows->room) {
+        struct row *larger = pool_take(&client->pool, 2 * (count + 1) * sizeof(*larger));
         if (rows->count > 0)
             memcpy(larger, rows->at, rows->count * sizeof(*larger));
-        *rows = (struct rows){larger, rows->count, 2 * count};
+        *rows = (struct rows){larger, rows->count, 2 * (count + 1)};
     }
     for (struct json_iter i = json_iter(list); json_next(&i) && rows->count < limit;)
         if (json_is_object(i.value))
-            rows->at[rows->count++] = i.value;
+            rows->at[rows->count++] = (struct row){i.value};
 }
 
 void rows_of(struct client *client, const struct json *list, struct rows *ret_rows) {

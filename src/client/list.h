@@ -1,12 +1,11 @@
-/* Lists as the server gives them, page by page, and the commands that need no more than a
- * request. */
+/* Lists, read page by page, and the commands that are no more than a request. */
 #ifndef CLIENT_LIST_H
 #define CLIENT_LIST_H
 
 #include "client/run.h"
 
 struct rows {
-    const struct json **at;
+    struct row *at;
     size_t count;
     size_t room;
 };

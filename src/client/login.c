@@ -16,7 +16,7 @@ static bool token_read(struct client *client, const struct call *call, struct te
         is_read = client_read_secret(client, "Token: ", &token);
     else
         is_read = client_read_text(client, TEXT("-"), false, &token);
-    *ret_token = text_strip(token);
+    *ret_token = client_strip(token);
     if (is_read && ret_token->len == 0)
         client_complain(client, "no token was given");
     return is_read && ret_token->len > 0;

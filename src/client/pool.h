@@ -10,7 +10,7 @@ struct pool {
 
 /* `size` bytes, aligned for any object, undefined. Ends the program with a message and exit
  * status 1 when memory is out: there is nothing that a command could still do. */
-void *pool_take(struct pool *pool, size_t size);
+void *pool_take(struct pool *pool, size_t size) __attribute__((returns_nonnull));
 /* A copy with a NUL behind it. */
 struct text pool_copy(struct pool *pool, struct text text);
 struct buffer pool_buffer(struct pool *pool, size_t size);

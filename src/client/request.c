@@ -225,6 +225,7 @@ static struct text url_of(struct client *client, struct text target) {
     bool is_socket = text_starts(client->url, TEXT("unix:"));
     struct text base = is_socket ? TEXT("http://localhost") : client->url;
     struct buffer out = pool_buffer(&client->pool, base.len + target.len);
+    check(target.at != NULL);
     if (target.at[0] == '/')
         buffer_add(&out, base);
     buffer_add(&out, target);
@@ -300,6 +301,7 @@ enum status client_get_public(struct client *client, struct text url, struct rep
 static struct text target_make(struct client *client, const struct call *call, struct text path,
                                struct text query) {
     struct buffer out = pool_buffer(&client->pool, path.len + query.len + 256);
+    check(path.at != NULL);
     buffer_add(&out, path);
     if (query.len > 0)
         buffer_byte(&out, '?');

@@ -70,7 +70,7 @@ must_check bool client_read_file(struct client *client, const char *path, struct
 must_check bool client_read_secret(struct client *client, const char *prompt,
                                    struct text *ret_text);
 /* Without white space at both ends, line ends included. */
-struct text text_strip(struct text text);
+struct text client_strip(struct text text);
 
 /* Requests (request.c) */
 
@@ -103,8 +103,12 @@ const struct json *client_read_json(struct client *client, struct text text,
 
 /* Showing (show.c) */
 
+/* One of a list. */
+struct row {
+    const struct json *object;
+};
 /* The list, of which people see the columns and programs everything. */
-void show_list(struct client *client, const struct json *const *rows, size_t count,
+void show_list(struct client *client, const struct row *rows, size_t count,
                const struct column *columns);
 void show_object(struct client *client, const struct json *object);
 /* Prints the value as JSON, with a line end. */

@@ -36,6 +36,10 @@ static struct text without_slash(struct text url) {
     return url;
 }
 
+static bool is_dash(struct text text) {
+    return text.at != NULL && text_equal(text, TEXT("-"));
+}
+
 static bool token_settle(struct client *client, const struct call *call,
                          const struct profile *profile) {
     struct text file = call_flag(call, "token-file");
@@ -44,7 +48,7 @@ static bool token_settle(struct client *client, const struct call *call,
         (void)client_refuse(client, call, "give only one of --token and --token-file");
         return false;
     }
-    if (text_equal(client->token, TEXT("-")) || text_equal(file, TEXT("-"))) {
+    if (is_dash(client->token) || is_dash(file)) {
         if (!client_read_text(client, TEXT("-"), false, &client->token))
             return false;
     } else if (file.at != NULL && !client_read_file(client, file.at, &client->token)) {
@@ -54,7 +58,7 @@ static bool token_settle(struct client *client, const struct call *call,
     /* Another server is not to learn the token of the profile's. */
     if (client->token.at == NULL && text_equal(client->url, without_slash(profile->url)))
         client->token = profile->token;
-    client->token = text_strip(client->token);
+    client->token = client_strip(client->token);
     return true;
 }
 
@@ -94,7 +98,7 @@ bool client_settle(struct client *client, const struct call *call) {
         check(unit_read(timeout, UNIT_S, UINT32_MAX, &client->timeout_s));
     client->profile = name.at != NULL ? name.at : PROFILE_DEFAULT;
     /* What writes a profile does not need to read it. */
-    bool is_login = text_equal(call->path, TEXT("login"));
+    bool is_login = call->command->run == run_login;
     if (!is_login && !profile_read(client, name.at != NULL, &profile))
         return false;
     client->url = without_slash(either(given(client, call, "url", "MINT_URL"), profile.url));

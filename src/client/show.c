@@ -10,6 +10,7 @@
 /* Characters, as a terminal with a fixed font shows most scripts. */
 static size_t text_width(struct text text) {
     size_t width = 0;
+    check(text.at != NULL || text.len == 0);
     for (size_t i = 0; i < text.len; i++)
         width += ((uint8_t)text.at[i] & 0xC0) != 0x80;
     return width;
@@ -18,6 +19,7 @@ static size_t text_width(struct text text) {
 /* Texts from elsewhere in one line: control characters would break the table, or rule the
  * terminal. */
 static void buffer_plain(struct buffer *out, struct text text) {
+    check(text.at != NULL || text.len == 0);
     for (size_t i = 0; i < text.len; i++) {
         uint8_t byte = (uint8_t)text.at[i], next = i + 1 < text.len ? (uint8_t)text.at[i + 1] : 0;
         bool is_c1 = byte == 0xC2 && next >= 0x80 && next <= 0x9F;
@@ -173,7 +175,7 @@ static void details_show(struct client *client, const struct json *object) {
     }
 }
 
-static void columns_show(struct client *client, const struct json *const *rows, size_t count,
+static void columns_show(struct client *client, const struct row *rows, size_t count,
                          const struct column *columns) {
     struct text titles[COLUMNS_MAX];
     size_t width = 0;
@@ -182,7 +184,7 @@ static void columns_show(struct client *client, const struct json *const *rows, 
     struct text *cells = pool_take(&client->pool, (count * width + 1) * sizeof(*cells));
     for (size_t row = 0; row < count; row++)
         for (size_t i = 0; i < width; i++) {
-            const struct json *value = json_member(rows[row], text_of(columns[i].member));
+            const struct json *value = json_member(rows[row].object, text_of(columns[i].member));
             cells[row * width + i] = show_cell(client, value, columns[i].cell);
         }
     show_table(client, titles, width, cells, count);
@@ -221,10 +223,10 @@ static void csv_write_value(struct client *client, const struct json *value) {
 }
 
 /* The keys of all rows, each once, in the order in which they come. */
-static size_t keys_collect(const struct json *const *rows, size_t count, struct text *ret_keys) {
+static size_t keys_collect(const struct row *rows, size_t count, struct text *ret_keys) {
     size_t keys = 0;
     for (size_t row = 0; row < count; row++)
-        for (struct json_iter i = json_iter(rows[row]); json_next(&i);) {
+        for (struct json_iter i = json_iter(rows[row].object); json_next(&i);) {
             size_t k = 0;
             while (k < keys && !text_equal(ret_keys[k], i.key))
                 k++;
@@ -234,7 +236,7 @@ static size_t keys_collect(const struct json *const *rows, size_t count, struct 
     return keys;
 }
 
-static void csv_show(struct client *client, const struct json *const *rows, size_t count) {
+static void csv_show(struct client *client, const struct row *rows, size_t count) {
     struct text keys[COLUMNS_MAX];
     size_t width = keys_collect(rows, count, keys);
     for (size_t i = 0; i < width; i++) {
@@ -246,24 +248,24 @@ static void csv_show(struct client *client, const struct json *const *rows, size
     for (size_t row = 0; row < count; row++) {
         for (size_t i = 0; i < width; i++) {
             buffer_put(&client->out, i > 0 ? "," : "");
-            csv_write_value(client, json_member(rows[row], keys[i]));
+            csv_write_value(client, json_member(rows[row].object, keys[i]));
         }
         buffer_byte(&client->out, '\n');
         client_flush(client);
     }
 }
 
-static void json_show(struct client *client, const struct json *const *rows, size_t count) {
+static void json_show(struct client *client, const struct row *rows, size_t count) {
     buffer_byte(&client->out, '[');
     for (size_t row = 0; row < count; row++) {
         buffer_put(&client->out, row > 0 ? ",\n " : "");
-        json_write(rows[row], &client->out);
+        json_write(rows[row].object, &client->out);
         client_flush(client);
     }
     buffer_put(&client->out, "]\n");
 }
 
-void show_list(struct client *client, const struct json *const *rows, size_t count,
+void show_list(struct client *client, const struct row *rows, size_t count,
                const struct column *columns) {
     if (client->format == FORMAT_JSON)
         json_show(client, rows, count);
@@ -282,7 +284,7 @@ void show_object(struct client *client, const struct json *object) {
     if (client->format == FORMAT_JSON)
         show_json(client, object);
     else if (client->format == FORMAT_CSV)
-        csv_show(client, &object, 1);
+        csv_show(client, &(struct row){object}, 1);
     else
         details_show(client, object);
 }

@@ -47,7 +47,8 @@ static void message_write(const struct client *client, struct buffer *message) {
 }
 
 /* Cut to the room where it is longer. */
-static void message_format(struct buffer *message, const char *format, va_list arguments) {
+static printf_like(2, 0) void message_format(struct buffer *message, const char *format,
+                                             va_list arguments) {
     int len = vsnprintf(message->at, message->size, format, arguments);
     check(len >= 0);
     message->len = (size_t)len < message->size ? (size_t)len : message->size - 1;
@@ -119,7 +120,7 @@ bool client_confirm(struct client *client, struct text question) {
     (void)descriptor_write(STDERR_FILENO, TEXT(" [y/N] "));
     if (!line_read(&line))
         return false;
-    struct text answer = text_strip(buffer_text(&line));
+    struct text answer = client_strip(buffer_text(&line));
     return text_equal_nocase(answer, TEXT("y")) || text_equal_nocase(answer, TEXT("yes"));
 }
 
@@ -200,7 +201,7 @@ static bool byte_is_space(char byte) {
     return byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r';
 }
 
-struct text text_strip(struct text text) {
+struct text client_strip(struct text text) {
     while (text.len > 0 && byte_is_space(text.at[0]))
         text = (struct text){text.at + 1, text.len - 1};
     while (text.len > 0 && byte_is_space(text.at[text.len - 1]))

@@ -183,7 +183,7 @@ enum status run_verify(struct client *client, const struct call *call) {
         return client_refuse(client, call, "give a JWT, or pipe one into mint verify");
     if (!client_read_text(client, is_input ? TEXT("-") : operand, false, &checking.text))
         return STATUS_FAILED;
-    checking.text = text_strip(checking.text);
+    checking.text = client_strip(checking.text);
     size_t size = 24 * checking.text.len + 65536;
     struct arena arena = arena_over(pool_take(&client->pool, size), size);
     checking.is_read = jwt_read(checking.text, &arena, &checking.jwt, &checking.error);

@@ -1,4 +1,4 @@
-"""The client's other end in tests: a server that answers what a test wants, and mint run against it."""
+"""A server that answers what a test wants, and mint run against it."""
 
 import http.server
 import json

@@ -23,8 +23,8 @@ def mint(daemon, operator):
                "MINT_ORG": org}
         env.pop("HOME", None)
         env.pop("XDG_CONFIG_HOME", None)
-        ran = subprocess.run([MINT, *map(str, arguments)], env=env, input=stdin, capture_output=True,
-                             text=True, timeout=60, check=False)
+        ran = subprocess.run([MINT, *map(str, arguments)], env=env, input=stdin, text=True,
+                             capture_output=True, timeout=60, check=False)
         assert ran.returncode == status, ran
         return ran.stdout if status == 0 else ran.stderr
     run.org = org
@@ -65,7 +65,8 @@ def test_what_the_documents_show(mint):
     assert shown.endswith("\nPROJECT              ROLE\nanalytics-dashboard  admin\n")
     mint("service", "set-role", "renamed-service", "--project", "analytics-dashboard", "--remove")
     mint("service", "delete", "renamed-service")
-    assert "service not found (404, request " in mint("service", "show", "renamed-service", status=1)
+    gone = mint("service", "show", "renamed-service", status=1)
+    assert "service not found (404, request " in gone
 
 
 def test_mint_and_verify(mint, gateway):
@@ -80,7 +81,7 @@ def test_mint_and_verify(mint, gateway):
 
 
 def test_tokens_rotate(mint, gateway):
-    issued = json.loads(mint("service", "token", "issue", "gateway", "--ttl", "1d", "--format", "json"))
+    issued = json.loads(mint("service", "token", "issue", "gateway", "--ttl=1d", "--format=json"))
     assert TOKEN.fullmatch(issued["token"])
     lines = mint("service", "token", "list", "gateway").splitlines()
     assert len(lines) == 3 and any(line.startswith(issued["id"]) for line in lines)

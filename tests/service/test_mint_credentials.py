@@ -1,4 +1,4 @@
-"""mint's credentials: minted, checked by the server's keys or others, refused where they are wrong."""
+"""mint's credentials: minted, checked by the server's keys or others, refused where wrong."""
 
 import json
 import re
@@ -19,8 +19,8 @@ CREDENTIAL = {"runtimeHost": "https://r", "instanceId": "i", "accessToken": "aa.
 def test_issue(mint, fake):
     path = "/v1/orgs/acme/projects/boards/credentials"
     fake.on("POST", path, CREDENTIAL)
-    assert mint("issue", "--project", "boards", "--email", "ann@example.com", "--ttl", "1h").stdout == (
-        "aa.bb.cc\n")
+    ran = mint("issue", "--project", "boards", "--email", "ann@example.com", "--ttl", "1h")
+    assert ran.stdout == "aa.bb.cc\n"
     mint("issue", "--project=boards", "--attributes", '{"t":"é"}', "--external-user-id", "u",
          "--ttl", "90", "--branch", "main")
     mint("issue", "--project=boards", "--user-id", "u-1")
@@ -33,8 +33,10 @@ def test_issue(mint, fake):
 
 
 def test_explain(mint, fake):
-    fake.on("POST", "/v1/orgs/acme/projects/boards/credentials", {"claims": {"sub": "x"}, "bytes": 9})
-    assert mint("issue", "--project=boards", "--explain").stdout == 'Claims: {"sub":"x"}\nBytes:  9\n'
+    fake.on("POST", "/v1/orgs/acme/projects/boards/credentials",
+            {"claims": {"sub": "x"}, "bytes": 9})
+    said = mint("issue", "--project=boards", "--explain").stdout
+    assert said == 'Claims: {"sub":"x"}\nBytes:  9\n'
     assert fake.asked[0][1].endswith("/credentials?explain=1")
 
 
@@ -59,7 +61,8 @@ def signer(fake):
     """Makes JWTs that the fake server's JWKS vouches for."""
     key = Ed25519PrivateKey.generate()
     raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    jwk = {"kty": "OKP", "crv": "Ed25519", "x": pack(raw), "kid": "k1", "alg": "EdDSA", "use": "sig"}
+    jwk = {"kty": "OKP", "crv": "Ed25519", "x": pack(raw), "kid": "k1", "alg": "EdDSA",
+           "use": "sig"}
     fake.on("GET", "/.well-known/jwks.json", {"keys": [jwk]})
     fake.on("GET", "/.well-known/openid-configuration", {"issuer": "https://mint.test"})
     now = int(time.time())
@@ -84,8 +87,10 @@ def test_verify(mint, fake, signer):
     assert mint("verify", "-", stdin=signer() + "\n").stdout.startswith("header")
     assert mint("verify", stdin=signer()).stdout.startswith("header")
     assert all("Authorization" not in headers for _, _, _, headers in fake.requests)
-    outcome = json.loads(mint("verify", signer(), "--format", "json", "--audience", "https://r").stdout)
-    assert outcome["valid"] and outcome["reason"] == "" and outcome["claims"]["attr"] == {"tenant": "é"}
+    ran = mint("verify", signer(), "--format", "json", "--audience", "https://r")
+    outcome = json.loads(ran.stdout)
+    assert outcome["valid"] and outcome["reason"] == ""
+    assert outcome["claims"]["attr"] == {"tenant": "é"}
     assert 3590 <= outcome["expiresInSeconds"] <= 3600 and outcome["header"]["kid"] == "k1"
     mint("verify", signer(aud="https://r"), "--audience", "https://r")
 

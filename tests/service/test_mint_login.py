@@ -81,7 +81,7 @@ def test_login_into_a_profile_of_its_own(mint, fake, tmp_path):
     home = {"XDG_CONFIG_HOME": str(tmp_path / "xdg"), "MINT_TOKEN": None, "MINT_ORG": None}
     file = tmp_path / "token"
     file.write_text(crc_token(), encoding="utf-8")
-    said = json.loads(mint("login", "--profile", "staging", "--token-file", file, "--format", "json",
+    said = json.loads(mint("login", "--profile", "staging", "--token-file", file, "--format=json",
                            env=home).stdout)
     assert said == {"profile": str(tmp_path / "xdg" / "mint" / "staging.json")}
     mint("login", "--profile", "staging", "--token", crc_token(), env=home)  # again, over the old
@@ -105,7 +105,8 @@ def test_login_refuses(mint, fake, tmp_path):
     assert not (tmp_path / ".config").exists()
     fake.answers[("GET", "/v1/ping")] = [(200, {"version": "1"})]
     (tmp_path / "file").write_text("", encoding="utf-8")
-    ran = mint("login", stdin=crc_token(), env={"XDG_CONFIG_HOME": str(tmp_path / "file")}, status=1)
+    home = {"XDG_CONFIG_HOME": str(tmp_path / "file")}
+    ran = mint("login", stdin=crc_token(), env=home, status=1)
     assert "cannot write the profile" in ran.stderr
     for home in ("relative", None):
         ran = mint("login", stdin=crc_token(), env={"HOME": home}, status=1)
@@ -137,7 +138,8 @@ class Terminal:
     def __init__(self, arguments, env):
         self.pid, self.descriptor = pty.fork()
         if self.pid == 0:
-            os.execve(MINT, [str(MINT), *arguments], {**clean_environment(), "TERM": "xterm", **env})
+            environment = {**clean_environment(), "TERM": "xterm", **env}
+            os.execve(MINT, [str(MINT), *arguments], environment)
         self.output = ""
 
     def expect(self, text):
