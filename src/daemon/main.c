@@ -141,7 +141,7 @@ int main(int count, char **arguments) {
         if (strcmp(arguments[i], "--help") == 0 || strcmp(arguments[i], "-h") == 0)
             name = "help";
     if (strcmp(name, "help") == 0) {
-        help_print(stdout);
+        help_print(count > 1 ? stdout : stderr);
         return count > 1 ? 0 : 2;
     }
     if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0) {

@@ -46,7 +46,12 @@ static bool master_key_get(const struct settings *settings, bool may_create, str
         return master_key_read_text(settings->master_key, &store->master, ret_error);
     if (may_create && access(path, F_OK) != 0 && errno == ENOENT)
         return master_key_create_file(path, &store->master, ret_error);
-    return master_key_read_file(path, &store->master, ret_error);
+    if (master_key_read_file(path, &store->master, ret_error))
+        return true;
+    struct error why = *ret_error;
+    return strstr(why.subject, path) == NULL
+               ? error_set(ret_error, why.code, "%s: %.100s", path, why.subject)
+               : false;
 }
 
 static bool registry_get(const struct settings *settings, bool may_create, struct store *store,
@@ -92,6 +97,8 @@ bool store_open(const struct settings *settings, bool may_create, bool lock,
     int len = snprintf(store.path, sizeof(store.path), "%s", settings->data_dir.at);
     if (len <= 0 || (size_t)len >= sizeof(store.path))
         return FAIL("the path of the data folder is empty or too long");
+    if (!text_starts(settings->registry, TEXT("sqlite:")))
+        return FAIL("registry must be sqlite:/path/registry.db, not %s", settings->registry.at);
     if (may_create && !folder_make(store.path, ret_error))
         return false;
     if (access(store.path, F_OK) != 0)

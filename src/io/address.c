@@ -17,7 +17,10 @@ static bool unix_read(struct text path, struct address *ret_address) {
     return true;
 }
 
+/* "localhost" is 127.0.0.1; other names are not looked up: where to listen must not hang on DNS. */
 static bool ipv4_read(const char *host, in_port_t port, struct address *ret_address) {
+    if (strcmp(host, "localhost") == 0)
+        host = "127.0.0.1";
     struct sockaddr_in *socket = (struct sockaddr_in *)&ret_address->storage;
     *ret_address = (struct address){.len = sizeof(*socket)};
     socket->sin_family = AF_INET;

@@ -88,7 +88,9 @@ static bool body_parse(struct request *request, struct text body) {
 }
 
 static bool body_read(struct request *request, const struct http_request *sent) {
-    if (sent->body.len > 0) {
+    /* A body of GET or HEAD means nothing (RFC 9110 §9.3.1). */
+    bool has_meaning = sent->method != HTTP_GET && sent->method != HTTP_HEAD;
+    if (sent->body.len > 0 && has_meaning) {
         struct text type = sent->headers[HTTP_HEADER_CONTENT_TYPE];
         if (!content_type_is_json(type))
             return error_about(&request->error, ERROR_CONTENT_TYPE, type);

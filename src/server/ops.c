@@ -146,41 +146,49 @@ void ops_write_metrics(struct server *server, struct buffer *out) {
     registry_write(server, out);
 }
 
-static void ops_reply(struct exchange *exchange, unsigned status, struct text type,
-                      struct text body) {
-    struct http_reply reply = {.status = status,
-                               .content_type = type,
-                               .body = body,
-                               .is_head = exchange->request.method == HTTP_HEAD};
-    exchange_reply(exchange, &reply);
+static unsigned ops_error(const struct error *error, struct buffer *out) {
+    error_json(error, out);
+    return error_http_status(error->code);
+}
+
+/* Writes the answer; returns its status. */
+static unsigned ops_answer(struct server *server, const struct http_request *sent,
+                           struct buffer *out, struct text *ret_type) {
+    struct error error;
+    *ret_type = TEXT("application/json");
+    if (sent->method != HTTP_GET && sent->method != HTTP_HEAD) {
+        (void)error_about(&error, ERROR_METHOD_UNKNOWN, sent->method_text);
+        return ops_error(&error, out);
+    }
+    if (text_equal(sent->path, TEXT("/healthz")))
+        return health_write_live(server, out);
+    if (text_equal(sent->path, TEXT("/readyz")))
+        return health_write_ready(server, out);
+    if (!text_equal(sent->path, TEXT("/metrics"))) {
+        (void)error_about(&error, ERROR_ROUTE_UNKNOWN, sent->path);
+        return ops_error(&error, out);
+    }
+    *ret_type = TEXT("text/plain; version=0.0.4; charset=utf-8");
+    ops_write_metrics(server, out);
+    return 200;
 }
 
 static void ops_begin(void *self, struct exchange *exchange) {
     struct server *server = self;
-    struct text path = exchange->request.path;
-    enum http_method method = exchange->request.method;
+    char id_memory[REQUEST_ID_CHARS];
+    struct buffer id = buffer_over(id_memory, sizeof(id_memory));
     char *memory = malloc(METRICS_BYTES);
     struct buffer out = buffer_over(memory, memory != NULL ? METRICS_BYTES : 0);
-    struct text type = TEXT("application/json");
-    unsigned status = 200;
-    struct error error;
-    if (method != HTTP_GET && method != HTTP_HEAD) {
-        (void)error_about(&error, ERROR_METHOD_UNKNOWN, exchange->request.method_text);
-        status = error_http_status(error.code);
-        error_json(&error, &out);
-    } else if (text_equal(path, TEXT("/healthz"))) {
-        status = health_write_live(server, &out);
-    } else if (text_equal(path, TEXT("/readyz"))) {
-        status = health_write_ready(server, &out);
-    } else if (text_equal(path, TEXT("/metrics"))) {
-        type = TEXT("text/plain; version=0.0.4; charset=utf-8");
-        ops_write_metrics(server, &out);
-    } else {
-        (void)error_about(&error, ERROR_ROUTE_UNKNOWN, path);
-        status = error_http_status(error.code);
-        error_json(&error, &out);
-    }
-    ops_reply(exchange, out.overflow ? 503 : status, type, buffer_text(&out));
+    struct http_reply reply = {0};
+    request_id_take(exchange->request.headers[HTTP_HEADER_REQUEST_ID], &server->random, &id);
+    reply.status = ops_answer(server, &exchange->request, &out, &reply.content_type);
+    if (out.overflow)
+        reply.status = 503; /* memory is out */
+    if (reply.status == 405)
+        reply.extra = TEXT("Allow: GET, HEAD\r\n");
+    reply.body = buffer_text(&out);
+    reply.request_id = buffer_text(&id);
+    exchange_reply(exchange, &reply);
     free(memory);
 }
 
@@ -191,8 +199,8 @@ static void ops_gone(void *self, struct exchange *exchange) {
 
 static void ops_refused(void *self, const struct error *error, struct buffer *out_body,
                         struct buffer *out_request_id) {
-    (void)self;
-    (void)out_request_id; /* nobody logs by it */
+    struct server *server = self;
+    request_id_take((struct text){0}, &server->random, out_request_id);
     error_json(error, out_body);
 }
 

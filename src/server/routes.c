@@ -144,7 +144,7 @@ bool routes_find(const struct http_request *request, struct route_match *ret_mat
 void routes_write_allow(uint32_t methods, struct buffer *out) {
     buffer_put(out, "Allow: ");
     for (unsigned i = 0; i < HTTP_METHODS; i++) {
-        if (!(methods & 1U << i))
+        if (!(methods & 1U << i) || i == HTTP_OPTIONS)
             continue;
         buffer_put(out, http_method_name((enum http_method)i));
         buffer_put(out, ", ");

@@ -26,17 +26,27 @@ static bool issuer_settle(struct server *server, struct error *ret_error) {
     return !out.overflow || error_set(ret_error, ERROR_FIELD_VALUE, "issuer is too long");
 }
 
-static bool listeners_open(struct server *server, struct error *ret_error) {
+/* The socket for a worker: handed over, or the first one's where an address cannot be shared, or none
+ * yet (-1). */
+static int descriptor_for(const struct server *server, size_t worker) {
     const struct server_options *options = &server->options;
+    if (options->descriptor_count > 0)
+        return dup(options->descriptors[worker % options->descriptor_count]);
+    if (worker > 0 && text_starts(server->settings->listen, TEXT("unix:")))
+        return dup(listener_descriptor(server->workers[0]->listener));
+    return -1;
+}
+
+static bool listeners_open(struct server *server, struct error *ret_error) {
     char ignored[LISTENER_ADDRESS_CHARS];
+    if (server->options.descriptor_count == 0 &&
+        !listener_is_free(server->settings->listen, ret_error))
+        return false;
     for (size_t i = 0; i < server->worker_count; i++) {
         struct worker *worker = server->workers[i];
         struct text address = i == 0 ? server->settings->listen : text_of(server->address);
-        int descriptor = -1;
-        if (options->descriptor_count > 0)
-            descriptor = dup(options->descriptors[i % options->descriptor_count]);
-        if (!listener_open(worker->loop, worker->pool, address, descriptor, &worker->listener,
-                           i == 0 ? server->address : ignored, ret_error))
+        if (!listener_open(worker->loop, worker->pool, address, descriptor_for(server, i),
+                           &worker->listener, i == 0 ? server->address : ignored, ret_error))
             return false;
     }
     return true;
@@ -142,6 +152,8 @@ static bool main_loop_arm(struct server *server, struct error *ret_error) {
 
 static bool server_fill(struct server *server, struct error *ret_error) {
     server->log = log_open(NULL);
+    if (!random_open(&server->random))
+        return error_set(ret_error, ERROR_FIELD_VALUE, "the kernel has no randomness to give");
     if (!loop_open(&server->loop, ret_error) || !workers_open(server, ret_error) ||
         !issuer_settle(server, ret_error))
         return false;
@@ -198,5 +210,6 @@ void server_close(struct server *server) {
     if (server->loop != NULL)
         loop_close(server->loop);
     metadata_free(&server->metadata);
+    random_close(&server->random);
     free(server);
 }

@@ -96,7 +96,9 @@ static void worker_reply(void *self, struct request *request, const struct http_
         request_log(worker, request, reply->status);
 }
 
-static void refusal_log(struct worker *worker, const struct error *error, struct text request_id) {
+/* `sent` NULL: there is no whole request. */
+static void refusal_log(struct worker *worker, const struct error *error, struct text request_id,
+                        const struct http_request *sent) {
     struct log_line line;
     if (!worker->log_requests)
         return;
@@ -104,6 +106,10 @@ static void refusal_log(struct worker *worker, const struct error *error, struct
     log_number(&line, "status", error_http_status(error->code));
     log_text(&line, "error", text_of(error_name(error->code)));
     log_text(&line, "request_id", request_id);
+    if (sent != NULL) {
+        log_text(&line, "method", sent->method_text);
+        log_text(&line, "path", sent->path);
+    }
     log_end(&line);
 }
 
@@ -123,7 +129,7 @@ static void error_reply(struct worker *worker, struct exchange *exchange,
     struct buffer id = buffer_over(id_memory, sizeof(id_memory));
     request_id_take(exchange->request.headers[HTTP_HEADER_REQUEST_ID], &worker->random, &id);
     error_json(error, &body);
-    refusal_log(worker, error, buffer_text(&id));
+    refusal_log(worker, error, buffer_text(&id), &exchange->request);
     plain_reply(worker, exchange, error_http_status(error->code), buffer_text(&body), extra,
                 buffer_text(&id));
 }
@@ -150,6 +156,8 @@ static void worker_begin(void *self, struct exchange *exchange) {
     struct route_match match;
     struct error error;
     bool is_found = routes_find(&exchange->request, &match, &error);
+    if (text_equal(exchange->request.path, TEXT("*")))
+        match.methods = (1U << HTTP_METHOD_OTHER) - 1; /* of the server: RFC 9110 §9.3.7 */
     if (likely(is_found)) {
         mint_begin(&worker->mint, exchange, match.route, match.params);
     } else if (match.methods != 0 && exchange->request.method == HTTP_OPTIONS) {
@@ -176,7 +184,7 @@ static void worker_refused(void *self, const struct error *error, struct buffer 
     error_json(error, out_body);
     metric_add(&worker->metrics, METRIC_HTTP_BAD, 1);
     reply_count(worker, ROUTE_COUNT, error_http_status(error->code));
-    refusal_log(worker, error, buffer_text(out_request_id));
+    refusal_log(worker, error, buffer_text(out_request_id), NULL);
 }
 
 static bool worker_submit(void *self, struct registry_job *job) {

@@ -59,7 +59,7 @@ static bool read_number(const struct json *value, struct text key, void *member,
                         struct error *ret_error) {
     struct decimal decimal;
     if ((!json_is_number(value) && !json_is_string(value)) ||
-        !decimal_read(json_text(value), &decimal) ||
+        !decimal_read(json_text(value), &decimal) || json_text(value).at[0] == '-' ||
         !decimal_whole(&decimal, UINT32_MAX, (uint64_t *)member))
         return error_about(ret_error, ERROR_FIELD_NUMBER, key);
     return true;
