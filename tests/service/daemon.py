@@ -119,10 +119,10 @@ class Daemon:
                 env=clean_environment(**(env or {})), cwd=self.folder,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
-        def is_ready():
-            assert self.process.poll() is None, f"mintd did not start:\n{self.log}"
-            return ready_file.exists()
-        wait_until(is_ready, "mintd to serve")
+        wait_until(lambda: ready_file.exists() or self.process.poll() is not None, "mintd to serve")
+        if not ready_file.exists():
+            self.process = None
+            raise AssertionError(f"mintd did not start:\n{self.log}")
         self.ready = json.loads(ready_file.read_text(encoding="utf-8"))
         assert self.ready["pid"] == self.process.pid
         return self

@@ -150,10 +150,10 @@ def test_other_expectation(wire, path):
 
 
 def test_get_with_a_body(wire):
-    """Framed and passed over, so that it is not taken for a request."""
+    """Refused for what it is, and framed, so that it is not taken for a request."""
     body = request("GET", "/nothing")
     wire.send(request("GET", "/v1/ping", body) + request("GET", "/v1/ping"))
-    assert [wire.reply().status for _ in range(2)] == [200, 200]
+    assert [wire.reply().status for _ in range(2)] == [400, 200]
 
 
 # ---- methods and routes
@@ -410,7 +410,8 @@ def test_histograms(ops, admin, path):
 
 
 def test_log_of_a_request(daemon, client):
-    client.get("/nothing?secret=1", headers={"X-Request-Id": "log-of-a-request"})
-    [line] = daemon.log_lines("log-of-a-request")
-    assert {404, "GET"} <= set(json.loads(line).values())
-    assert "secret=1" not in line
+    for target, status in (("/v1/ping", 200), ("/v1/orgs?secret=1", 400), ("/nothing?secret=1", 404)):
+        client.get(target, headers={"X-Request-Id": f"log-of-a-request-{status}"})
+        [line] = daemon.log_lines(f'"log-of-a-request-{status}"')
+        assert json.loads(line)["status"] == status
+        assert "secret=1" not in line
