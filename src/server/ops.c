@@ -50,7 +50,7 @@ unsigned health_write_ready(struct server *server, struct buffer *out) {
     bool is_ready = is_serving && is_fresh;
     buffer_byte(out, '{');
     answer_text(out, "status", is_ready ? TEXT("ready") : TEXT("not ready"));
-    part_write(out, "serving", is_serving, "shutting down");
+    part_write(out, "serving", is_serving, "draining: this replica shuts down");
     part_write(out, "lease", is_fresh, "the registry was not heard of for longer than the lease");
     part_write(out, "registry", registry.is_up, "does not answer; cached tokens only");
     part_write(out, "registryWrites", registry.is_writable,
@@ -60,17 +60,17 @@ unsigned health_write_ready(struct server *server, struct buffer *out) {
 }
 
 static void replies_write(const struct server *server, struct buffer *out) {
-    buffer_put(out, "# HELP mintd_requests_total Requests answered, by route and kind of status.\n"
+    buffer_put(out, "# HELP mintd_requests_total Requests answered, by route and status.\n"
                     "# TYPE mintd_requests_total counter\n");
     for (size_t row = 0; row <= ROUTE_COUNT; row++) {
-        for (unsigned kind = 1; kind < WORKER_STATUSES; kind++) {
+        for (size_t status = 0; status < WORKER_STATUS_COUNT; status++) {
             uint64_t sum = 0;
             for (size_t i = 0; i < server->worker_count; i++)
-                sum += counter_get(&server->workers[i]->replies[row][kind]);
+                sum += counter_get(&server->workers[i]->replies[row][status]);
             if (sum > 0)
-                buffer_format(out, "mintd_requests_total{route=\"%s\",code=\"%uxx\"} %llu\n",
-                              row < ROUTE_COUNT ? routes[row].name : "none", kind,
-                              (unsigned long long)sum);
+                buffer_format(out, "mintd_requests_total{route=\"%s\",code=\"%u\"} %llu\n",
+                              row < ROUTE_COUNT ? routes[row].name : "none",
+                              worker_statuses[status], (unsigned long long)sum);
         }
     }
 }
@@ -217,7 +217,8 @@ bool ops_open(struct server *server, struct error *ret_error) {
         .reply_bytes_max = 1024 * 1024,
     };
     struct conn_handler handler = {server, ops_begin, ops_gone, ops_refused};
-    return conn_pool_open(server->loop, &limits, &handler, &server->ops_metrics, &server->ops_pool,
+    return listener_is_free(settings->ops_listen, ret_error) &&
+           conn_pool_open(server->loop, &limits, &handler, &server->ops_metrics, &server->ops_pool,
                           ret_error) &&
            listener_open(server->loop, server->ops_pool, settings->ops_listen, -1,
                          &server->ops_listener, server->ops_address, ret_error);

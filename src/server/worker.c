@@ -44,9 +44,13 @@ static void cors_write(const struct worker *worker, const struct http_request *s
     }
 }
 
+const uint16_t worker_statuses[WORKER_STATUS_COUNT] = WORKER_STATUSES;
+
 static void reply_count(struct worker *worker, size_t row, unsigned status) {
-    unsigned kind = status / 100;
-    counter_add(&worker->replies[row][kind < WORKER_STATUSES ? kind : 5], 1);
+    size_t i = 0;
+    while (i < WORKER_STATUS_COUNT - 1 && worker_statuses[i] != status)
+        i++;
+    counter_add(&worker->replies[row][i], 1);
 }
 
 static void log_credential(struct log_line *line, const struct request *request) {

@@ -11,8 +11,11 @@
 
 struct server;
 
-/* The statuses that replies are counted by. */
-#define WORKER_STATUSES 6 /* 1xx … 5xx */
+/* The statuses that replies are counted by; any other counts as the last. */
+#define WORKER_STATUSES                                                                            \
+    {200, 400, 401, 403, 404, 204, 304, 405, 408, 409, 413, 415, 417, 429, 431, 500, 501, 503, 505}
+#define WORKER_STATUS_COUNT 19
+extern const uint16_t worker_statuses[WORKER_STATUS_COUNT];
 
 struct worker {
     struct server *server;
@@ -32,7 +35,7 @@ struct worker {
     struct log *log;
     struct metrics metrics;
     struct histogram request_us;
-    struct counter replies[ROUTE_COUNT + 1][WORKER_STATUSES]; /* the last row: no route */
+    struct counter replies[ROUTE_COUNT + 1][WORKER_STATUS_COUNT]; /* the last row: no route */
     struct loop_timer tick;
     bool log_requests;
     struct text cors_origins;
