@@ -5,7 +5,7 @@
 #include "base/units.h"
 #include "client/run.h"
 
-#define COLUMNS_MAX 64
+#define COLUMNS_MAX 16 /* no table of ours has as many */
 
 /* Characters, as a terminal with a fixed font shows most scripts. */
 static size_t text_width(struct text text) {
@@ -223,22 +223,27 @@ static void csv_write_value(struct client *client, const struct json *value) {
 }
 
 /* The keys of all rows, each once, in the order in which they come. */
-static size_t keys_collect(const struct row *rows, size_t count, struct text *ret_keys) {
-    size_t keys = 0;
+static struct text *keys_collect(struct client *client, const struct row *rows, size_t count,
+                                 size_t *ret_count) {
+    size_t room = 1, keys = 0;
+    for (size_t row = 0; row < count; row++)
+        room += json_count(rows[row].object);
+    struct text *at = pool_take(&client->pool, room * sizeof(*at));
     for (size_t row = 0; row < count; row++)
         for (struct json_iter i = json_iter(rows[row].object); json_next(&i);) {
             size_t k = 0;
-            while (k < keys && !text_equal(ret_keys[k], i.key))
+            while (k < keys && !text_equal(at[k], i.key))
                 k++;
-            if (k == keys && keys < COLUMNS_MAX)
-                ret_keys[keys++] = i.key;
+            if (k == keys)
+                at[keys++] = i.key;
         }
-    return keys;
+    *ret_count = keys;
+    return at;
 }
 
 static void csv_show(struct client *client, const struct row *rows, size_t count) {
-    struct text keys[COLUMNS_MAX];
-    size_t width = keys_collect(rows, count, keys);
+    size_t width;
+    const struct text *keys = keys_collect(client, rows, count, &width);
     for (size_t i = 0; i < width; i++) {
         buffer_put(&client->out, i > 0 ? "," : "");
         csv_write(&client->out, keys[i]);
