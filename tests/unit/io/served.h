@@ -1,5 +1,5 @@
-/* A server of connections in a thread of its own, with a handler that does what the path says, and a
- * blocking client.
+/* A server of connections in a thread of its own, with a handler that does what the path says, and
+ * a blocking client.
  *
  *   /now        replies at once, the query for a body      /end     at the turn's end
  *   /hold       when released                              /close   at once, and closes
