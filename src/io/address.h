@@ -11,7 +11,8 @@ struct address {
     socklen_t len;
 };
 
-/* Reads "127.0.0.1:80", "[::1]:80", ":80" (IPv6's any, to be bound for IPv4 too) or "unix:/path". */
+/* Reads "127.0.0.1:80", "[::1]:80", ":80" (IPv6's any, to be bound for IPv4 too) or "unix:/path".
+ * */
 must_check bool address_read(struct text text, struct address *ret_address);
 /* Writes it in the same form. */
 void address_write(const struct address *address, struct buffer *out);

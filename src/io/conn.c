@@ -1,4 +1,5 @@
-/* The reading half of connections: bytes into blocks, blocks into requests, requests to the handler. */
+/* The reading half of connections: bytes into blocks, blocks into requests, requests to the
+ * handler. */
 #include "io/conn_parts.h"
 
 /* What a peer may send that is dropped, after its last request. */

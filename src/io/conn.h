@@ -42,10 +42,12 @@ struct conn_handler {
     void *self;
     /* A request is whole. The handler replies now or later. */
     void (*begin)(void *self, struct exchange *exchange);
-    /* The client left (or was cut) before the reply: forget the exchange; it is invalid afterwards. */
+    /* The client left (or was cut) before the reply: forget the exchange; it is invalid afterwards.
+     * */
     void (*gone)(void *self, struct exchange *exchange);
-    /* A request was refused by the parser or a limit. Writes the body of the reply, `error` in the JSON
-     * shape, and an id for X-Request-Id (none if left empty). The connection is closed after it. */
+    /* A request was refused by the parser or a limit. Writes the body of the reply, `error` in the
+     * JSON shape, and an id for X-Request-Id (none if left empty). The connection is closed after
+     * it. */
     void (*refused)(void *self, const struct error *error, struct buffer *out_body,
                     struct buffer *out_request_id);
 };
@@ -55,8 +57,8 @@ struct conn_pool;
 must_check bool conn_pool_open(struct loop *loop, const struct conn_limits *limits,
                                const struct conn_handler *handler, struct metrics *metrics,
                                struct conn_pool **ret_pool, struct error *ret_error);
-/* Every connection is closed after the replies under way ("Connection: close"), or after the reply to
- * the next request if that comes soon: a client's request may be on its way, so idle ones have
+/* Every connection is closed after the replies under way ("Connection: close"), or after the reply
+ * to the next request if that comes soon: a client's request may be on its way, so idle ones have
  * CONN_DRAIN_IDLE_MS before they are closed. */
 #define CONN_DRAIN_IDLE_MS 500
 void conn_pool_drain(struct conn_pool *pool);
@@ -65,12 +67,13 @@ size_t conn_pool_count(const struct conn_pool *pool);
  * Ends a loop that was never run. `pool` may be NULL. */
 void conn_pool_close(struct conn_pool *pool);
 
-/* Queues the reply; it is written with the others of this turn in one write, in the order in which the
- * requests came. `is_head`, `is_http_1_0` and `close` are settled here; `close` given as true closes
- * the connection after the replies under way. The exchange is invalid afterwards. */
+/* Queues the reply; it is written with the others of this turn in one write, in the order in which
+ * the requests came. `is_head`, `is_http_1_0` and `close` are settled here; `close` given as true
+ * closes the connection after the replies under way. The exchange is invalid afterwards. */
 void exchange_reply(struct exchange *exchange, const struct http_reply *reply);
 
-/* The peer's address, as text without the port ("192.0.2.1", "2001:db8::1", "" for a unix socket). */
+/* The peer's address, as text without the port ("192.0.2.1", "2001:db8::1", "" for a unix socket).
+ * */
 #define CONN_ADDRESS_CHARS 46
 void conn_peer(const struct conn *conn, char ret_address[static CONN_ADDRESS_CHARS]);
 

@@ -74,8 +74,8 @@ struct conn {
     struct queue dirty; /* in the pool's, or in none */
     struct queue exchanges;
     uint64_t deadline_us;
-    /* Input: bytes [start, start + fed) of the block were fed to the parser and kept, those up to the
-     * block's len were not fed. Both are NULL while nothing of a request is there. */
+    /* Input: bytes [start, start + fed) of the block were fed to the parser and kept, those up to
+     * the block's len were not fed. Both are NULL while nothing of a request is there. */
     struct http_parser *parser;
     struct block *input;
     uint32_t start;

@@ -63,7 +63,8 @@ void conn_close(struct conn *conn) {
 
 /* ---- taking connections in ------------------------------------------------------------------- */
 
-/* Keeps the address in its shortest form: IPv4 as such, also when it came through an IPv6 socket. */
+/* Keeps the address in its shortest form: IPv4 as such, also when it came through an IPv6 socket.
+ * */
 static void peer_keep(struct conn *conn, const struct sockaddr_storage *peer) {
     conn->peer_family = peer->ss_family;
     if (peer->ss_family == AF_INET) {

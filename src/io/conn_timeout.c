@@ -1,9 +1,9 @@
-/* Timeouts of connections: a list for each thing to wait for, in the order in which they fall due, and
- * one coarse timer. */
+/* Timeouts of connections: a list for each thing to wait for, in the order in which they fall due,
+ * and one coarse timer. */
 #include "io/conn_parts.h"
 
-/* How long what the peer still sends is dropped after the last reply, so that the reply is not lost to
- * the reset that a closed socket answers with (RFC 9112 §9.6). */
+/* How long what the peer still sends is dropped after the last reply, so that the reply is not lost
+ * to the reset that a closed socket answers with (RFC 9112 §9.6). */
 #define LINGER_MS 2000
 #define EXPIRE_MS_MAX 250
 

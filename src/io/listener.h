@@ -4,7 +4,8 @@
 
 #include "io/conn.h"
 
-/* Where to listen: "127.0.0.1:8080", "[::1]:8080", ":8080" (all addresses, IPv4 and IPv6), "unix:/path". */
+/* Where to listen: "127.0.0.1:8080", "[::1]:8080", ":8080" (all addresses, IPv4 and IPv6),
+ * "unix:/path". */
 struct listener;
 
 #define LISTENER_ADDRESS_CHARS 128
@@ -18,13 +19,13 @@ must_check bool listener_open(struct loop *loop, struct conn_pool *pool, struct 
                               int descriptor, struct listener **ret_listener,
                               char ret_address[static LISTENER_ADDRESS_CHARS],
                               struct error *ret_error);
-/* Whether listener_open would be the first on that address. SO_REUSEPORT lets a second process of the
- * same user in without a word, so a server asks this before its first listener. */
+/* Whether listener_open would be the first on that address. SO_REUSEPORT lets a second process of
+ * the same user in without a word, so a server asks this before its first listener. */
 must_check bool listener_is_free(struct text address, struct error *ret_error);
 /* The socket, to be passed to a process that takes over. */
 int listener_descriptor(const struct listener *listener);
-/* Takes in what waits to be accepted, then stops accepting; connections stay. Only while the loop has
- * not ended. `listener` may be NULL. */
+/* Takes in what waits to be accepted, then stops accepting; connections stay. Only while the loop
+ * has not ended. `listener` may be NULL. */
 void listener_close(struct listener *listener);
 
 #endif

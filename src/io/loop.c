@@ -1,4 +1,5 @@
-/* The event loop: libuv's, with a cached clock, tasks from other threads and calls at a turn's end. */
+/* The event loop: libuv's, with a cached clock, tasks from other threads and calls at a turn's end.
+ * */
 #include "io/loop.h"
 
 #include <signal.h>
@@ -182,23 +183,23 @@ static struct timer *timer_make(struct loop *loop, struct loop_timer *owner) {
     return timer;
 }
 
-bool loop_timer_start(struct loop *loop, struct loop_timer *owner, uint32_t after_ms,
+bool loop_timer_start(struct loop *loop, struct loop_timer *timer, uint32_t after_ms,
                       uint32_t repeat_ms) {
     magic_check(loop, LOOP_MAGIC);
-    check(owner->fire != NULL);
+    check(timer->fire != NULL);
     if (loop->has_ended)
         return false;
-    struct timer *timer = owner->handle != NULL ? owner->handle : timer_make(loop, owner);
-    if (timer == NULL)
+    struct timer *running = timer->handle != NULL ? timer->handle : timer_make(loop, timer);
+    if (running == NULL)
         return false;
-    timer->is_once = repeat_ms == 0;
-    check(uv_timer_start(&timer->uv, on_timer, after_ms, repeat_ms) == 0);
+    running->is_once = repeat_ms == 0;
+    check(uv_timer_start(&running->uv, on_timer, after_ms, repeat_ms) == 0);
     return true;
 }
 
-void loop_timer_stop(struct loop_timer *owner) {
-    if (owner->handle != NULL)
-        timer_close(owner->handle);
+void loop_timer_stop(struct loop_timer *timer) {
+    if (timer->handle != NULL)
+        timer_close(timer->handle);
 }
 
 static void on_signal(uv_signal_t *handle, int number) {

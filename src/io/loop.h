@@ -1,4 +1,5 @@
-/* An event loop for one thread: timers, tasks from other threads, and what happens at a turn's end. */
+/* An event loop for one thread: timers, tasks from other threads, and what happens at a turn's end.
+ * */
 #ifndef IO_LOOP_H
 #define IO_LOOP_H
 
@@ -16,14 +17,15 @@ must_check bool loop_open(struct loop **ret_loop, struct error *ret_error);
  * the second time. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop); /* from any thread, also before loop_run */
-/* `loop` may be NULL. Ends it first if it was never run. No other thread may post to it any more. */
+/* `loop` may be NULL. Ends it first if it was never run. No other thread may post to it any more.
+ * */
 void loop_close(struct loop *loop);
 /* The loop's cached time, read once a turn after polling. The pointer stays good. */
 const struct clock *loop_clock(const struct loop *loop);
 
 /* A task from another thread, run on the loop in the order posted. The task is the poster's memory
- * and may be reused from the moment `run` is called. Tasks posted after loop_run has returned are not
- * run. */
+ * and may be reused from the moment `run` is called. Tasks posted after loop_run has returned are
+ * not run. */
 struct loop_task {
     struct loop_task *next;
     void (*run)(struct loop_task *task);

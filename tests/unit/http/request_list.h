@@ -1,9 +1,9 @@
 /* The list of requests in tests/data/http_requests.jsonl, one a line, for C and for Python.
  *
- * Each is a flat JSON object: "case" (its name), "rfc", "status" (0: to be accepted, else the status of
- * the refusal), "requests" (how many are accepted in all), "request" (the bytes, one character below
- * U+0100 each), "fill" (how many 'a' a "…" stands for), and of the last accepted one "path", "body" and
- * "keep" (whether the connection is kept). */
+ * Each is a flat JSON object: "case" (its name), "rfc", "status" (0: to be accepted, else the
+ * status of the refusal), "requests" (how many are accepted in all), "request" (the bytes, one
+ * character below U+0100 each), "fill" (how many 'a' a "…" stands for), and of the last accepted
+ * one "path", "body" and "keep" (whether the connection is kept). */
 #ifndef REQUEST_LIST_H
 #define REQUEST_LIST_H
 

@@ -1,4 +1,5 @@
-/* HTTP requests: the list of those that must be refused and accepted, split in every way; the limits. */
+/* HTTP requests: the list of those that must be refused and accepted, split in every way; the
+ * limits. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -228,8 +229,9 @@ static void test_many_empty_lines(void **state) {
     (void)state;
     struct stream stream;
     stream_open(&stream, (struct http_limits){.header_bytes_max = 40}, 64);
+    stream_feed(&stream, "\r", 1);
     for (unsigned i = 0; i < 1000; i++)
-        stream_feed(&stream, "\n\r\n\r" + (i == 0), 4 - (i == 0));
+        stream_feed(&stream, "\n\r\n\r", 4);
     assert_int_equal(stream.fed, 1);
     stream_feed(&stream, "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 28);
     assert_int_equal(stream.requests, 1);
