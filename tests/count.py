@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Counts the single tests in CTest's JUnit file and prints "N passed, N failed" as the last line."""
+"""Counts the single tests in CTest's JUnit file; the last line is "N passed, N failed"."""
 
 import re
 import sys

@@ -47,7 +47,8 @@ def main():
         files = {path: lines for path, lines in counts.items() if path.startswith(layer + "/")}
         covered, total = share(files.values())
         least = LINES_MIN.get(layer, 0)
-        print(f"{layer:10} {covered:7.1%} of {total:5} lines", f"(at least {least:.0%})" * bool(least))
+        bound = f"(at least {least:.0%})" * bool(least)
+        print(f"{layer:10} {covered:7.1%} of {total:5} lines", bound)
         if covered <= least:
             low.append(layer)
         for path, lines in sorted(files.items()):

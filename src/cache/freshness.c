@@ -100,8 +100,8 @@ static bool is_cut(const struct freshness *freshness, const struct stamp *stamp,
     return cut != NULL && stamp->s0 < cut->seq;
 }
 
-bool freshness_accepts(const struct freshness *freshness, const struct stamp *stamp, uint64_t now_us,
-                       const struct scope *scopes, size_t count) {
+bool freshness_accepts(const struct freshness *freshness, const struct stamp *stamp,
+                       uint64_t now_us, const struct scope *scopes, size_t count) {
     /* An entry's own reading was a look at the registry too. */
     bool is_leased =
         now_us < freshness->fresh_until_us || now_us < stamp->asked_us + freshness->lease_us;

@@ -5,14 +5,14 @@
 #include "base/map.h"
 #include "registry/store.h"
 
-/* The revocation protocol's replica side, as pure code: it is given times and feeds, asks nothing and
- * starts nothing. One object a loop; all of it on the loop's thread.
+/* The revocation protocol's replica side, as pure code: it is given times and feeds, asks nothing
+ * and starts nothing. One object a loop; all of it on the loop's thread.
  *
- * What is read carries a stamp. It is accepted while (a) somebody looked at the registry less than a
- * lease ago and found no cut that concerns it, and (b) its own reading is not older than the newest cut
- * of its token, service, project or org. Times are the local monotonic clock's, taken *before* the
- * question was sent, so no clock of another host is ever compared and a slow answer shortens the lease
- * instead of stretching it. */
+ * What is read carries a stamp. It is accepted while (a) somebody looked at the registry less than
+ * a lease ago and found no cut that concerns it, and (b) its own reading is not older than the
+ * newest cut of its token, service, project or org. Times are the local monotonic clock's, taken
+ * *before* the question was sent, so no clock of another host is ever compared and a slow answer
+ * shortens the lease instead of stretching it. */
 
 /* How an entry was read. */
 struct stamp {
@@ -42,14 +42,15 @@ must_check bool freshness_open(struct freshness *freshness, uint64_t lease_us,
                                const struct hash_key *key);
 void freshness_close(struct freshness *freshness);
 
-/* Takes on a feed that was asked for at `asked_us`: raises the cuts, then renews the lease. Returns true
- * if everything cached must be dropped: another epoch, a counter that went back, or changes lost. */
+/* Takes on a feed that was asked for at `asked_us`: raises the cuts, then renews the lease. Returns
+ * true if everything cached must be dropped: another epoch, a counter that went back, or changes
+ * lost. */
 must_check bool freshness_apply(struct freshness *freshness, const struct feed *feed,
                                 uint64_t asked_us);
 
 /* Whether the entry may be used now. `scopes` are the `count` things whose cut would concern it. */
-bool freshness_accepts(const struct freshness *freshness, const struct stamp *stamp, uint64_t now_us,
-                       const struct scope *scopes, size_t count);
+bool freshness_accepts(const struct freshness *freshness, const struct stamp *stamp,
+                       uint64_t now_us, const struct scope *scopes, size_t count);
 
 /* A look-up saw the registry with exactly the changes that are applied here: as good as a poll. */
 void freshness_renew(struct freshness *freshness, const struct stamp *stamp);

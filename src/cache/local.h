@@ -62,8 +62,8 @@ struct cached_grant *cache_find_grant(struct cache *cache, const struct uuid *to
 /* The name in any case. */
 struct cached_project *cache_find_project(struct cache *cache, const struct uuid *org_id,
                                           struct text name);
-/* Takes the block over (also on failure), in the place of an older entry. Others may go to make room,
- * so pointers got before are no longer good. NULL when memory is out. */
+/* Takes the block over (also on failure), in the place of an older entry. Others may go to make
+ * room, so pointers got before are no longer good. NULL when memory is out. */
 struct cached_grant *cache_put_grant(struct cache *cache, struct grant *grant,
                                      const struct stamp *stamp);
 struct cached_project *cache_put_project(struct cache *cache, struct project_record *record,
@@ -71,8 +71,8 @@ struct cached_project *cache_put_project(struct cache *cache, struct project_rec
 /* Drops every entry and forgets the unknown ones. */
 void cache_clear(struct cache *cache);
 
-/* Remembers why a token (or a project) is refused: guessing then asks the registry no more, and cannot
- * push out what is good, for the table is bounded and of its own. `key` is any 16 bytes. */
+/* Remembers why a token (or a project) is refused: guessing then asks the registry no more, and
+ * cannot push out what is good, for the table is bounded and of its own. `key` is any 16 bytes. */
 void cache_unknown_add(struct cache *cache, const struct uuid *key, enum error_code reason,
                        uint64_t now_us);
 /* ERROR_NONE if it is not remembered. */
@@ -81,6 +81,7 @@ enum error_code cache_unknown_find(const struct cache *cache, const struct uuid 
 /* Something changed in the registry: what was unknown may be known now. */
 void cache_unknown_clear(struct cache *cache);
 /* The key under which an org's unknown project is remembered. */
-struct uuid cache_project_key(const struct cache *cache, const struct uuid *org_id, struct text name);
+struct uuid cache_project_key(const struct cache *cache, const struct uuid *org_id,
+                              struct text name);
 
 #endif

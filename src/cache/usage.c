@@ -1,4 +1,5 @@
-/* When and from where each token was used last: noted in memory, written to the registry in bulk. */
+/* When and from where each token was used last: noted in memory, written to the registry in bulk.
+ * */
 #include "cache/usage.h"
 
 void usage_open(struct usage *usage) {

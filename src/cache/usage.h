@@ -1,4 +1,5 @@
-/* When and from where each token was used last: noted in memory, written to the registry in bulk. */
+/* When and from where each token was used last: noted in memory, written to the registry in bulk.
+ * */
 #ifndef CACHE_USAGE_H
 #define CACHE_USAGE_H
 
@@ -24,7 +25,8 @@ struct usage {
 void usage_open(struct usage *usage);
 void usage_close(struct usage *usage);
 /* Once a request; does something once a second and token. */
-void usage_take(struct usage *usage, struct cached_grant *grant, int64_t now_s, const char *address);
+void usage_take(struct usage *usage, struct cached_grant *grant, int64_t now_s,
+                const char *address);
 /* The entry goes: its note stays. */
 void usage_forget(struct cached_grant *grant);
 /* Moves up to `max` notes out; returns how many. */

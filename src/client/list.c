@@ -57,7 +57,12 @@ enum status list_read(struct client *client, const struct call *call, size_t lim
             return STATUS_FAILED;
         }
         rows_add(client, list, limit, &rows);
-        query = query_of_next(client, reply.json);
+        struct text next = query_of_next(client, reply.json);
+        if (next.len > 0 && text_equal(next, query)) {
+            client_complain(client, "the server gives the same page again and again");
+            return STATUS_FAILED;
+        }
+        query = next;
         if (query.len == 0 || rows.count == limit) {
             *ret_rows = rows;
             return STATUS_FINE;

@@ -26,6 +26,11 @@ void *pool_take(struct pool *pool, size_t size) {
     return piece->bytes;
 }
 
+void pool_trim(struct pool *pool, const void *piece, size_t used) {
+    check(pool->last != NULL && piece == pool->last->bytes && used <= pool->last->size);
+    pool->last->size = used;
+}
+
 struct text pool_copy(struct pool *pool, struct text text) {
     char *copy = pool_take(pool, text.len + 1);
     if (text.len > 0)

@@ -11,6 +11,9 @@ struct pool {
 /* `size` bytes, aligned for any object, undefined. Ends the program with a message and exit
  * status 1 when memory is out: there is nothing that a command could still do. */
 void *pool_take(struct pool *pool, size_t size) __attribute__((returns_nonnull));
+/* Says that only the first `used` bytes of the piece, the one taken last, were written: the rest
+ * need not be wiped, so a piece made for the worst case costs no more than what is in it. */
+void pool_trim(struct pool *pool, const void *piece, size_t used);
 /* A copy with a NUL behind it. */
 struct text pool_copy(struct pool *pool, struct text text);
 struct buffer pool_buffer(struct pool *pool, size_t size);

@@ -8,11 +8,13 @@
 
 const struct json *client_read_json(struct client *client, struct text text,
                                     struct error *ret_error) {
-    /* json.h: about 16 bytes a byte of text. Pages that are not touched cost nothing. */
+    /* json.h: about 16 bytes a byte of text, in the worst case. */
     size_t size = 24 * text.len + 65536;
     struct arena arena = arena_over(pool_take(&client->pool, size), size);
     const struct json *json;
-    return json_read(text, ANSWER_DEPTH_EXTRA, &arena, &json, ret_error) ? json : NULL;
+    bool is_read = json_read(text, ANSWER_DEPTH_EXTRA, &arena, &json, ret_error);
+    pool_trim(&client->pool, arena.at, arena.used);
+    return is_read ? json : NULL;
 }
 
 /* Placeholders */

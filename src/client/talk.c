@@ -162,6 +162,7 @@ bool client_read_file(struct client *client, const char *path, struct text *ret_
     struct buffer room = pool_buffer(&client->pool, INPUT_BYTES_MAX + 1);
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     bool is_read = descriptor >= 0 && descriptor_read(descriptor, &room);
+    pool_trim(&client->pool, room.at, room.len);
     if (!is_read)
         client_complain(client, "cannot read %s: %m", path);
     if (descriptor >= 0)
@@ -177,7 +178,9 @@ static bool input_read(struct client *client, struct text *ret_text) {
         return false;
     }
     client->is_input_used = true;
-    if (!descriptor_read(STDIN_FILENO, &room)) {
+    bool is_read = descriptor_read(STDIN_FILENO, &room);
+    pool_trim(&client->pool, room.at, room.len);
+    if (!is_read) {
         client_complain(client, "cannot read standard input: %m");
         return false;
     }

@@ -187,6 +187,7 @@ enum status run_verify(struct client *client, const struct call *call) {
     size_t size = 24 * checking.text.len + 65536;
     struct arena arena = arena_over(pool_take(&client->pool, size), size);
     checking.is_read = jwt_read(checking.text, &arena, &checking.jwt, &checking.error);
+    pool_trim(&client->pool, arena.at, arena.used);
     if (!checking.is_read)
         return outcome_tell(client, &checking, false);
     if (!keys_read(client, call, &checking))

@@ -29,8 +29,9 @@ struct store {
     struct master_key *master;
     struct registry *registry;
 };
-/* Opens what is there; where `may_create`, makes the folder, the master key and the registry first, and
- * `ret_is_new` says whether the registry waits for store_initialise. `lock`: nobody else may serve it. */
+/* Opens what is there; where `may_create`, makes the folder, the master key and the registry first,
+ * and `ret_is_new` says whether the registry waits for store_initialise. `lock`: nobody else may
+ * serve it. */
 must_check bool store_open(const struct settings *settings, bool may_create, bool lock,
                            struct store *ret_store, bool *ret_is_new, struct error *ret_error);
 void store_close(struct store *store);
@@ -39,8 +40,7 @@ must_check bool store_found(const struct invocation *invocation, struct store *s
                             struct error *ret_error);
 /* Prints the operator token once, or writes it to the file that was asked for (0600). */
 must_check bool operator_token_hand_out(const struct invocation *invocation,
-                                        const struct service_token *token,
-                                        struct error *ret_error);
+                                        const struct service_token *token, struct error *ret_error);
 
 /* Prints "mintd: <message>" to stderr; returns 1. */
 int fail_with(const struct error *error);

@@ -1,4 +1,4 @@
-/* `mintd init` and `mintd operator-token`: the first key, and tokens for the operator. */
+/* The commands init and operator-token: the first key, and tokens for the operator. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -34,12 +34,12 @@ static bool file_write(const char *path, struct text text, struct error *ret_err
     int reason = errno;
     if (descriptor >= 0)
         (void)close(descriptor);
-    return is_written || error_set(ret_error, ERROR_FIELD_VALUE, "cannot write %s: %s", path,
-                                   strerror(reason));
+    return is_written ||
+           error_set(ret_error, ERROR_FIELD_VALUE, "cannot write %s: %s", path, strerror(reason));
 }
 
-bool operator_token_hand_out(const struct invocation *invocation,
-                             const struct service_token *token, struct error *ret_error) {
+bool operator_token_hand_out(const struct invocation *invocation, const struct service_token *token,
+                             struct error *ret_error) {
     char memory[TOKEN_TEXT_BYTES_MAX + 1];
     struct buffer out = buffer_over(memory, sizeof(memory));
     const char *path = invocation->operator_token_file;

@@ -16,8 +16,10 @@ static const struct command {
     const char *help;
 } commands[] = {
     {"serve", command_serve, "serve until SIGTERM; with --init, initialise the data folder first"},
-    {"init", command_init, "make data folder, master key, registry and first key; print the operator token"},
-    {"operator-token", command_operator_token, "make another operator token, for when the first was lost"},
+    {"init", command_init,
+     "make data folder, master key, registry and first key; print the operator token"},
+    {"operator-token", command_operator_token,
+     "make another operator token, for when the first was lost"},
     {"config", command_config, "print the settings in effect and where each comes from"},
 };
 
@@ -31,15 +33,15 @@ int fail_with(const struct error *error) {
 
 /* deploy/SETTINGS.md; a test compares the two. */
 static void settings_page(struct buffer *out) {
-    buffer_put(out,
-               "# Settings of mintd\n\n"
-               "From lowest to highest: the default, the file (`--config F` or `MINTD_CONFIG`, lines "
-               "`name = value`, `#` comments), the environment (`MINTD_` and the name in capitals "
-               "with `_`: `MINTD_MAX_TTL`), the flag.\n"
-               "`mintd config` prints what is in effect and where each comes from. SIGHUP reads file "
-               "and environment again and takes on the rows with a yes; a broken file changes "
-               "nothing.\n"
-               "This page is what `mintd config --markdown` prints.\n\n");
+    buffer_put(
+        out, "# Settings of mintd\n\n"
+             "From lowest to highest: the default, the file (`--config F` or `MINTD_CONFIG`, lines "
+             "`name = value`, `#` comments), the environment (`MINTD_` and the name in capitals "
+             "with `_`: `MINTD_MAX_TTL`), the flag.\n"
+             "`mintd config` prints what is in effect and where each comes from. SIGHUP reads file "
+             "and environment again and takes on the rows with a yes; a broken file changes "
+             "nothing.\n"
+             "This page is what `mintd config --markdown` prints.\n\n");
     config_markdown(out);
 }
 
@@ -58,21 +60,22 @@ int command_config(const struct invocation *invocation) {
 static void help_print(FILE *to) {
     static char memory[65536];
     struct buffer out = buffer_over(memory, sizeof(memory));
-    buffer_put(&out, "mintd " MINTD_VERSION
-                     " - mints short-lived Ed25519 JWTs for service tokens\n\n"
-                     "usage: mintd COMMAND [FLAGS]\n\ncommands:\n");
+    buffer_put(&out,
+               "mintd " MINTD_VERSION " - mints short-lived Ed25519 JWTs for service tokens\n\n"
+               "usage: mintd COMMAND [FLAGS]\n\ncommands:\n");
     for (size_t i = 0; i < array_count(commands); i++)
         buffer_format(&out, "  %-16s%s\n", commands[i].name, commands[i].help);
-    buffer_put(&out, "  version         print the version\n"
-                     "  help            print this\n\n"
-                     "flags of serve and init:\n"
-                     "  --init                    serve: initialise on the first start\n"
-                     "  --operator-token-file F   write the operator token to F (0600) instead of "
-                     "printing it\n"
-                     "  --ready-file F            serve: write pid and addresses to F once serving\n"
-                     "  --config F                read settings from F\n"
-                     "  --markdown                config: every setting, for the documents\n\n"
-                     "settings (also MINTD_NAME in the environment and name = value in the file):\n");
+    buffer_put(&out,
+               "  version         print the version\n"
+               "  help            print this\n\n"
+               "flags of serve and init:\n"
+               "  --init                    serve: initialise on the first start\n"
+               "  --operator-token-file F   write the operator token to F (0600) instead of "
+               "printing it\n"
+               "  --ready-file F            serve: write pid and addresses to F once serving\n"
+               "  --config F                read settings from F\n"
+               "  --markdown                config: every setting, for the documents\n\n"
+               "settings (also MINTD_NAME in the environment and name = value in the file):\n");
     config_help(&out);
     check(!out.overflow);
     (void)fwrite(out.at, 1, out.len, to);
@@ -118,7 +121,8 @@ static void process_close_up(void) {
 static int command_run(const struct command *command, int count, char *const *arguments) {
     struct invocation invocation = {0};
     struct error error;
-    if (!config_read(count, arguments, environ, flag_take, &invocation, &invocation.config, &error)) {
+    if (!config_read(count, arguments, environ, flag_take, &invocation, &invocation.config,
+                     &error)) {
         (void)fail_with(&error);
         (void)fprintf(stderr, "mintd: 'mintd help' lists every flag and setting\n");
         return 2;

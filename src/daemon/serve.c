@@ -1,4 +1,4 @@
-/* `mintd serve`: opens the store and its keys, serves, and closes in order. */
+/* The command serve: opens the store and its keys, serves, and closes in order. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,8 +132,8 @@ int command_serve(const struct invocation *invocation) {
     descriptors_raise(settings);
     if (!store_open(settings, invocation->init, true, &store, &is_new, &error))
         return fail_with(&error);
-    bool is_done = (!is_new || store_found(invocation, &store, &error)) &&
-                   log_open_as_set(settings, &error);
+    bool is_done =
+        (!is_new || store_found(invocation, &store, &error)) && log_open_as_set(settings, &error);
     if (is_done) {
         is_done = serve(invocation, &store, &error);
         log_stop();

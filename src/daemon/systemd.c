@@ -24,8 +24,8 @@ void systemd_notify(const char *state) {
     if (descriptor < 0)
         return;
     socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
-    (void)!sendto(descriptor, state, strlen(state), MSG_NOSIGNAL,
-                  (const struct sockaddr *)&address, size);
+    (void)!sendto(descriptor, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&address,
+                  size);
     (void)close(descriptor);
 }
 

@@ -20,8 +20,8 @@ must_check bool http_line_read(struct text line, struct http_line *ret_line,
                                struct error *ret_error);
 /* Whether a request may start with this byte: those of a method (tchar of RFC 9110 §5.6.2). */
 bool http_byte_is_token(char byte);
-/* Whether the text is host [":" port] as Host carries it (RFC 9110 §7.2): a registered name, an IPv4
- * address or an IPv6 address in brackets; not empty, no user. */
+/* Whether the text is host [":" port] as Host carries it (RFC 9110 §7.2): a registered name, an
+ * IPv4 address or an IPv6 address in brackets; not empty, no user. */
 bool http_authority_is_valid(struct text authority);
 
 #endif

@@ -83,7 +83,8 @@ void http_reply_write(const struct http_reply *reply, const struct clock *clock,
 }
 
 size_t http_reply_bytes_max(const struct http_reply *reply) {
-    /* All that is fixed takes less than this, a number of 20 digits and the longest reason included. */
+    /* All that is fixed takes less than this, a number of 20 digits and the longest reason
+     * included. */
     enum { FIXED_BYTES_MAX = 288 };
     size_t cache_control = reply->cache_control != NULL ? strlen(reply->cache_control) : 0;
     return FIXED_BYTES_MAX + reply->content_type.len + reply->body.len + reply->request_id.len +

@@ -5,8 +5,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 
-/* A response. Texts are borrowed for the time of the call that takes it, and written as they are: what
- * came from outside must have been checked for control characters. */
+/* A response. Texts are borrowed for the time of the call that takes it, and written as they are:
+ * what came from outside must have been checked for control characters. */
 struct http_reply {
     unsigned status;          /* 200 to 599 */
     struct text content_type; /* empty: application/json, unless there is no body */
@@ -19,8 +19,8 @@ struct http_reply {
     bool is_http_1_0;          /* then a kept connection must be announced */
 };
 
-/* Status line, Date, Content-Type, Content-Length (none for 204 and 304), Cache-Control, X-Request-Id,
- * Connection, extra, body. */
+/* Status line, Date, Content-Type, Content-Length (none for 204 and 304), Cache-Control,
+ * X-Request-Id, Connection, extra, body. */
 void http_reply_write(const struct http_reply *reply, const struct clock *clock,
                       struct buffer *out);
 /* Bytes that http_reply_write takes at most. */

@@ -45,7 +45,8 @@ static const struct {
     [EXPECT] = {{"expect", 6}, ONCE},
 };
 
-/* A run of bytes of the buffer. No run but the method starts at 0, so `at` 0 says that there is none. */
+/* A run of bytes of the buffer. No run but the method starts at 0, so `at` 0 says that there is
+ * none. */
 struct span {
     uint32_t at;
     uint32_t len;

@@ -139,7 +139,8 @@ static struct flight *flight_start(struct mint *mint, const struct flight_key *k
     struct flight *flight = calloc(1, sizeof(*flight));
     if (flight == NULL)
         return NULL;
-    flight->job = (struct registry_job){.work = flight_work, .done = flight_done, .loop = mint->loop};
+    flight->job =
+        (struct registry_job){.work = flight_work, .done = flight_done, .loop = mint->loop};
     flight->mint = mint;
     flight->hash = hash;
     flight->asked_us = mint->clock->monotonic_us;

@@ -4,8 +4,8 @@
 
 #include "mint/request.h"
 
-/* One look-up under way. What is asked is set before the job is submitted and what is answered by the
- * job, so a fake registry in a test reads and writes these members. */
+/* One look-up under way. What is asked is set before the job is submitted and what is answered by
+ * the job, so a fake registry in a test reads and writes these members. */
 struct flight {
     struct registry_job job;
     struct mint *mint;

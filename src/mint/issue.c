@@ -64,8 +64,7 @@ bool issue_parse(struct request *request) {
     if (!json_read_fields(request->body, fields, array_count(fields), input, &request->error))
         return false;
     if (has_two(input->given & (GIVEN_USER_ID | GIVEN_USER_EMAIL | GIVEN_ATTRIBUTES)))
-        return error_set(&request->error, ERROR_FIELD_ONE_OF,
-                         "user_id, user_email and attributes");
+        return error_set(&request->error, ERROR_FIELD_ONE_OF, "user_id, user_email and attributes");
     if (has_two(input->given & (GIVEN_USER_ID | GIVEN_EXTERNAL_USER_ID)))
         return error_set(&request->error, ERROR_FIELD_ONE_OF, "user_id and external_user_id");
     if ((input->given & GIVEN_USER_EMAIL) && !email_is_plausible(input->user_email))

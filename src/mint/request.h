@@ -42,8 +42,8 @@ struct request_block;
 #define REQUEST_BYTES 16384 /* the struct and its arena: a page view's JSON, claims and JWT fit */
 #define REQUEST_MAGIC 0x4d494e54
 
-/* Lives from mint_begin until it is replied (or its client gone) and no job works on it. Nothing in it
- * points into the connection's memory once `admit` has run. */
+/* Lives from mint_begin until it is replied (or its client gone) and no job works on it. Nothing in
+ * it points into the connection's memory once `admit` has run. */
 struct request {
     uint32_t magic;
     enum step step;
@@ -69,7 +69,7 @@ struct request {
     char peer[CONN_ADDRESS_CHARS];
     struct service_token token; /* wiped at the end */
     struct caller caller;
-    void *input; /* the route's parsed body */
+    void *input;             /* the route's parsed body */
     const struct json *body; /* NULL: there was none */
     size_t body_bytes;
     uint32_t page_size;
@@ -84,7 +84,7 @@ struct request {
     struct actor actor;
     struct error work_error;
     bool is_work_done;
-    uint64_t seq; /* of the change it made */
+    uint64_t seq;      /* of the change it made */
     struct buffer out; /* the answer, malloc'ed and grown as it is written */
 
     /* SIGN. */
@@ -171,11 +171,13 @@ void mint_begin(struct mint *mint, struct exchange *exchange, const struct route
                 const struct text params[static PARAM_COUNT]);
 /* The client has gone. */
 void mint_gone(struct mint *mint, struct request *request);
-/* At the end of a turn: signs what is ready and moves what was woken, until nothing is left to do. */
+/* At the end of a turn: signs what is ready and moves what was woken, until nothing is left to do.
+ * */
 void mint_turn_end(struct mint *mint);
 /* Now and then (50 ms): deadlines. */
 void mint_tick(struct mint *mint);
-/* A feed was applied: those waiting for changes up to `seq` may be acknowledged when everybody has. */
+/* A feed was applied: those waiting for changes up to `seq` may be acknowledged when everybody has.
+ * */
 void mint_acknowledged(struct mint *mint, uint64_t seq);
 
 /* X-Request-Id: the one that was sent if it is a sane token, else a new one. `out` has room for
@@ -188,7 +190,8 @@ must_check void *request_take(struct request *request, size_t size);
 must_check bool request_copy(struct request *request, struct text text, struct text *ret_text);
 /* The answer is there; `x_done` will run. May be called once per wait. */
 void request_wake(struct request *request);
-/* Room for at least `size` more bytes of the answer; NULL with ERROR_OVERLOADED when memory is out. */
+/* Room for at least `size` more bytes of the answer; NULL with ERROR_OVERLOADED when memory is out.
+ * */
 struct buffer *request_out(struct request *request, size_t size);
 
 /* The steps that have files of their own. */
@@ -197,7 +200,8 @@ bool issue_claims(struct request *request, struct cached_grant *grant,
                   struct cached_project *project);
 void issue_signed(struct request *request);
 
-/* Single-flight: joins or starts the look-up for what the request misses; false with request->error. */
+/* Single-flight: joins or starts the look-up for what the request misses; false with
+ * request->error. */
 must_check bool flight_join(struct request *request);
 void flight_leave(struct request *request);
 

@@ -39,7 +39,8 @@ struct route {
     uint32_t permission;
     enum route_kind kind;
     uint32_t query;
-    /* Reads the body into request->input; false with request->error. NULL: a body must be empty or {}. */
+    /* Reads the body into request->input; false with request->error. NULL: a body must be empty or
+     * {}. */
     bool (*parse)(struct request *request);
     void (*local)(struct request *request);
     /* On a registry thread: asks the store and writes the answer with request_out; false with

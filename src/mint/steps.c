@@ -225,8 +225,7 @@ int step_auth_local(struct request *request) {
     if (found == FOUND_BAD)
         return STEP_RESPOND;
     metric_add(mint->metrics, found == FOUND_GOOD ? METRIC_L1_HITS : METRIC_L1_MISSES, 1);
-    if (found == FOUND_MISS &&
-        freshness_left_us(mint->freshness, mint->clock->monotonic_us) == 0)
+    if (found == FOUND_MISS && freshness_left_us(mint->freshness, mint->clock->monotonic_us) == 0)
         metric_add(mint->metrics, METRIC_NOT_FRESH, 1);
     return found == FOUND_GOOD ? STEP_AUTHORIZE : VERDICT_NEXT;
 }
@@ -281,10 +280,9 @@ static void caller_fix(struct request *request, const struct grant *grant) {
     caller->service_id = grant->service_id;
     caller->org_id = grant->org_id;
     caller->org_permissions = grant->org_permissions;
-    caller->project_permissions =
-        is_own_org(request, grant) || grant->kind == TOKEN_OPERATOR
-            ? project_permissions(request, grant)
-            : 0;
+    caller->project_permissions = is_own_org(request, grant) || grant->kind == TOKEN_OPERATOR
+                                      ? project_permissions(request, grant)
+                                      : 0;
 }
 
 static void roles_write(struct buffer *out, enum role_scope scope, uint32_t permission) {

@@ -55,8 +55,6 @@ static bool is_reading_error(int code) {
 }
 
 static bool fail_io(struct connection *connection, int code, struct error *ret_error) {
-    if (code == SQLITE_IOERR_NOMEM)
-        return error_set(ret_error, ERROR_OVERLOADED, "memory");
     if (is_reading_error(code))
         return error_set(ret_error, ERROR_REGISTRY_AWAY, NULL);
     connection->is_broken = true;

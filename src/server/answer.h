@@ -4,8 +4,8 @@
 
 #include "mint/request.h"
 
-/* The next member of an object or element of an array: a comma where one is due, then the key (NULL in
- * arrays). */
+/* The next member of an object or element of an array: a comma where one is due, then the key (NULL
+ * in arrays). */
 void answer_key(struct buffer *out, const char *key);
 void answer_text(struct buffer *out, const char *key, struct text value);
 void answer_uuid(struct buffer *out, const char *key, const struct uuid *value);

@@ -129,7 +129,8 @@ static void commit_hint(void *self, uint64_t seq) {
 
 bool changes_open(struct changes *changes, struct server *server, struct error *ret_error) {
     *changes = (struct changes){.server = server, .is_up = true};
-    changes->job = (struct registry_job){.work = poll_work, .done = poll_done, .loop = server->loop};
+    changes->job =
+        (struct registry_job){.work = poll_work, .done = poll_done, .loop = server->loop};
     changes->hint_task.run = hint_run;
     changes->asked_us = clock_monotonic_us();
     registry_run(server->options.registry, false, feed_read, changes);

@@ -9,20 +9,20 @@
 
 struct server;
 
-/* On the main thread but for changes_hint. One poll at a time: asked of the registry, applied by every
- * worker, then acknowledged. */
+/* On the main thread but for changes_hint. One poll at a time: asked of the registry, applied by
+ * every worker, then acknowledged. */
 enum changes_state { CHANGES_IDLE, CHANGES_ASKING, CHANGES_APPLYING };
 
 struct changes {
     struct server *server;
     enum changes_state state;
     bool poll_again;
-    bool is_up;         /* the last poll was answered */
-    size_t applying;    /* workers that have not applied yet */
-    uint64_t asked_us;  /* before the question was sent */
+    bool is_up;        /* the last poll was answered */
+    size_t applying;   /* workers that have not applied yet */
+    uint64_t asked_us; /* before the question was sent */
     uint64_t epoch;
     uint64_t cursor;
-    struct feed feed;   /* read by the workers while CHANGES_APPLYING */
+    struct feed feed; /* read by the workers while CHANGES_APPLYING */
     struct error error;
     struct registry_job job;
     struct loop_task hint_task;

@@ -42,7 +42,8 @@ static const struct json_field fields[] = {
 #define TOKEN_BYTES_MAX 131072
 
 static bool name_settle(struct request *request, struct project_input *input) {
-    int names = (input->name.at != NULL) + (input->new_name.at != NULL) + (input->project.at != NULL);
+    int names =
+        (input->name.at != NULL) + (input->new_name.at != NULL) + (input->project.at != NULL);
     if (names > 1)
         return error_set(&request->error, ERROR_FIELD_ONE_OF, "name, new_name and project");
     if (input->new_name.at != NULL)
@@ -58,8 +59,8 @@ static bool values_check(struct request *request, const struct project_input *in
     if (input->jwt_alg.len > 0 && !text_equal(input->jwt_alg, TEXT("EdDSA")) &&
         !text_equal(input->jwt_alg, TEXT("Ed25519")))
         return error_set(&request->error, ERROR_FIELD_VALUE, "jwt_alg must be EdDSA or Ed25519");
-    if (input->max_token_bytes != 0 && (input->max_token_bytes < TOKEN_BYTES_MIN ||
-                                        input->max_token_bytes > TOKEN_BYTES_MAX))
+    if (input->max_token_bytes != 0 &&
+        (input->max_token_bytes < TOKEN_BYTES_MIN || input->max_token_bytes > TOKEN_BYTES_MAX))
         return error_set(&request->error, ERROR_FIELD_VALUE,
                          "max_token_bytes must be 0 (the server's) or from %d to %d",
                          TOKEN_BYTES_MIN, TOKEN_BYTES_MAX);
@@ -108,8 +109,8 @@ static struct project project_of(const struct project_input *input) {
 }
 
 static bool project_write(struct request *request, const char *key, const struct project *project) {
-    const struct text texts[] = {project->name,         project->org_name, project->description,
-                                 project->runtime_host, project->audience, project->frontend_url,
+    const struct text texts[] = {project->name,          project->org_name, project->description,
+                                 project->runtime_host,  project->audience, project->frontend_url,
                                  project->primary_branch};
     struct buffer *out = request_out(request, answer_room(texts, array_count(texts)));
     if (out == NULL)

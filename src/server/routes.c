@@ -9,15 +9,15 @@
 #define HANDLER_WRITE(handler) .kind = ROUTE_WRITE, .work = handler
 
 const struct route routes[ROUTE_COUNT] = {
-#define ROUTE(id, route_name, route_method, route_pattern, route_who, needs, kind, takes, reads,    \
-              handler)                                                                             \
-    {.name = route_name,                                                                           \
-     .method = HTTP_##route_method,                                                                \
-     .pattern = route_pattern,                                                                     \
-     .who = WHO_##route_who,                                                                       \
-     .permission = needs,                                                                          \
-     .query = QUERY_##takes,                                                                       \
-     .parse = reads,                                                                               \
+#define ROUTE(id, route_name, route_method, route_pattern, route_who, needs, kind, takes, reads, \
+              handler) \
+    {.name = route_name, \
+     .method = HTTP_##route_method, \
+     .pattern = route_pattern, \
+     .who = WHO_##route_who, \
+     .permission = needs, \
+     .query = QUERY_##takes, \
+     .parse = reads, \
      HANDLER_##kind(handler)},
 #include "server/routes.def"
 #undef ROUTE

@@ -5,7 +5,8 @@
 #include "mint/request.h"
 
 enum route_id {
-#define ROUTE(id, name, method, pattern, who, permission, kind, query, parse, handler) ROUTE_ID_##id,
+#define ROUTE(id, name, method, pattern, who, permission, kind, query, parse, handler) \
+    ROUTE_ID_##id,
 #include "server/routes.def"
 #undef ROUTE
     ROUTE_COUNT

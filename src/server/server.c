@@ -26,8 +26,8 @@ static bool issuer_settle(struct server *server, struct error *ret_error) {
     return !out.overflow || error_set(ret_error, ERROR_FIELD_VALUE, "issuer is too long");
 }
 
-/* The socket for a worker: handed over, or the first one's where an address cannot be shared, or none
- * yet (-1). */
+/* The socket for a worker: handed over, or the first one's where an address cannot be shared, or
+ * none yet (-1). */
 static int descriptor_for(const struct server *server, size_t worker) {
     const struct server_options *options = &server->options;
     if (options->descriptor_count > 0)

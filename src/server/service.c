@@ -79,8 +79,9 @@ bool service_parse_new(struct request *request) {
         return error_set(&request->error, ERROR_FIELD_VALUE,
                          "project and project_role_name must be given together");
     if (input->org_role.len == 0 && input->project_role.len == 0)
-        return error_set(&request->error, ERROR_FIELD_VALUE,
-                         "give the service a role: org_role_name, or project and project_role_name");
+        return error_set(
+            &request->error, ERROR_FIELD_VALUE,
+            "give the service a role: org_role_name, or project and project_role_name");
     return role_check(request, ROLE_ORG, input->org_role) &&
            role_check(request, ROLE_PROJECT, input->project_role);
 }
@@ -103,7 +104,8 @@ bool role_parse(struct request *request) {
         return false;
     *input = (struct role_input){0};
     request->input = input;
-    if (request->body != NULL && !json_read_fields(request->body, fields, 1, input, &request->error))
+    if (request->body != NULL &&
+        !json_read_fields(request->body, fields, 1, input, &request->error))
         return false;
     if (input->role.len == 0)
         return error_set(&request->error, ERROR_FIELD_MISSING, "role");
@@ -196,7 +198,7 @@ struct members {
         char project[NAME_BYTES_MAX];
         uint8_t project_len;
         const char *role;
-    } *rows;
+    } * rows;
     size_t count;
     size_t size;
     struct error *error;
@@ -263,13 +265,12 @@ static bool service_each(void *self, const struct service *service) {
 bool service_list(struct request *request, struct session *session) {
     struct service_page list = {.members.error = &request->work_error};
     struct text org = request->params[PARAM_ORG];
-    bool is_done =
-        page_open(&list.page, request) && page_begin(&list.page, "services") &&
-        store_membership_list(session, org, (struct text){0}, members_add, &list.members,
-                              &request->work_error) &&
-        store_service_list(session, org, list.page.after, list.page.limit + 1, service_each, &list,
-                           &request->work_error) &&
-        page_end(&list.page);
+    bool is_done = page_open(&list.page, request) && page_begin(&list.page, "services") &&
+                   store_membership_list(session, org, (struct text){0}, members_add, &list.members,
+                                         &request->work_error) &&
+                   store_service_list(session, org, list.page.after, list.page.limit + 1,
+                                      service_each, &list, &request->work_error) &&
+                   page_end(&list.page);
     free(list.members.rows);
     return is_done;
 }
@@ -303,7 +304,8 @@ bool service_get(struct request *request, struct session *session) {
     answer_text(out, "roleName", service.org_role);
     buffer_byte(out, '}');
     answer_raw(out, "projectMemberships", TEXT("["));
-    if (!store_membership_list(session, org, name, membership_each, request, &request->work_error) ||
+    if (!store_membership_list(session, org, name, membership_each, request,
+                               &request->work_error) ||
         (out = request_out(request, ANSWER_ROW_BYTES)) == NULL)
         return false;
     buffer_add(out, TEXT("]}"));
@@ -351,10 +353,9 @@ bool member_list(struct request *request, struct session *session) {
 }
 
 static bool member_change(struct request *request, struct session *session, struct text role) {
-    return store_service_set_project_role(session, &request->actor, request->params[PARAM_ORG],
-                                          request->params[PARAM_SERVICE],
-                                          request->params[PARAM_PROJECT], role, &request->seq,
-                                          &request->work_error) &&
+    return store_service_set_project_role(
+               session, &request->actor, request->params[PARAM_ORG], request->params[PARAM_SERVICE],
+               request->params[PARAM_PROJECT], role, &request->seq, &request->work_error) &&
            answer_empty(request);
 }
 

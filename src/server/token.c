@@ -19,12 +19,11 @@ bool token_parse(struct request *request) {
         return false;
     *input = (struct token_input){0};
     request->input = input;
-    return request->body == NULL || json_read_fields(request->body, fields, array_count(fields),
-                                                     input, &request->error);
+    return request->body == NULL ||
+           json_read_fields(request->body, fields, array_count(fields), input, &request->error);
 }
 
-static void prefix_write(const struct request *request, const struct uuid *id,
-                         struct buffer *out) {
+static void prefix_write(const struct request *request, const struct uuid *id, struct buffer *out) {
     char memory[TOKEN_PREFIX_BYTES_MAX];
     struct buffer prefix = buffer_over(memory, sizeof(memory));
     service_token_prefix(id, TOKEN_SERVICE, request->mint->settings.brand, &prefix);
@@ -61,11 +60,10 @@ bool token_issue(struct request *request, struct session *session) {
         .description = input->description,
         .expires_s = input->ttl_s != 0 ? request->actor.now_s + (int64_t)input->ttl_s : 0,
     };
-    bool is_done =
-        store_token_create(session, &request->actor, request->params[PARAM_ORG],
-                           request->params[PARAM_SERVICE], &token, hash, &request->seq,
-                           &request->work_error) &&
-        token_answer(request, &input->token, token.expires_s);
+    bool is_done = store_token_create(session, &request->actor, request->params[PARAM_ORG],
+                                      request->params[PARAM_SERVICE], &token, hash, &request->seq,
+                                      &request->work_error) &&
+                   token_answer(request, &input->token, token.expires_s);
     memory_wipe(&input->token, sizeof(input->token));
     return is_done;
 }
@@ -126,8 +124,7 @@ bool token_revoke(struct request *request, struct session *session) {
         return false;
     if (!is_operator && (token.kind == TOKEN_OPERATOR || !uuid_equal(&org_id, &caller->org_id)))
         return error_set(&request->work_error, ERROR_NOT_FOUND, "token");
-    return store_token_revoke(session, &request->actor, &id, &request->seq,
-                              &request->work_error) &&
+    return store_token_revoke(session, &request->actor, &id, &request->seq, &request->work_error) &&
            answer_empty(request);
 }
 

@@ -35,9 +35,10 @@ static void cors_write(const struct worker *worker, const struct http_request *s
     buffer_add(out, origin);
     buffer_put(out, "\r\nVary: Origin\r\n");
     if (sent->headers[HTTP_HEADER_ACCESS_CONTROL_REQUEST_METHOD].len > 0)
-        buffer_put(out, "Access-Control-Allow-Methods: GET, POST, PUT, PATCH, DELETE\r\n"
-                        "Access-Control-Allow-Headers: Authorization, Content-Type, X-Request-Id\r\n"
-                        "Access-Control-Max-Age: 3600\r\n");
+        buffer_put(out,
+                   "Access-Control-Allow-Methods: GET, POST, PUT, PATCH, DELETE\r\n"
+                   "Access-Control-Allow-Headers: Authorization, Content-Type, X-Request-Id\r\n"
+                   "Access-Control-Max-Age: 3600\r\n");
     if (out->overflow) {
         out->len = before;
         out->overflow = false;
@@ -126,8 +127,8 @@ static void plain_reply(struct worker *worker, struct exchange *exchange, unsign
     reply_count(worker, ROUTE_COUNT, status);
 }
 
-static void error_reply(struct worker *worker, struct exchange *exchange,
-                        const struct error *error, struct text extra) {
+static void error_reply(struct worker *worker, struct exchange *exchange, const struct error *error,
+                        struct text extra) {
     char memory[2048], id_memory[REQUEST_ID_CHARS];
     struct buffer body = buffer_over(memory, sizeof(memory));
     struct buffer id = buffer_over(id_memory, sizeof(id_memory));
@@ -201,7 +202,8 @@ static void worker_poll(void *self) {
     changes_hint(&worker->server->changes);
 }
 
-/* ---- last uses: written in bulk --------------------------------------------------------------- */
+/* ---- last uses: written in bulk ---------------------------------------------------------------
+ * */
 
 #define USAGE_FLUSH_US 20000000 /* a use shows at most a minute late */
 #define USAGE_FLUSH_MAX 1024    /* in one transaction */
@@ -240,7 +242,8 @@ static void usage_write(struct worker *worker) {
         free(usage);
 }
 
-/* At the interval, and at the end; again at once while there is more than one transaction's worth. */
+/* At the interval, and at the end; again at once while there is more than one transaction's worth.
+ * */
 static void usage_tick(struct worker *worker, uint64_t now_us) {
     if (worker->is_usage_writing || (now_us < worker->usage_due_us && !worker->is_draining))
         return;
@@ -413,7 +416,8 @@ void worker_close(struct worker *worker) {
         loop_run(worker->loop);
     }
     conn_pool_close(worker->pool);
-    /* Cut off by the drain timeout with a look-up under way: the process ends, and its memory with it. */
+    /* Cut off by the drain timeout with a look-up under way: the process ends, and its memory with
+     * it. */
     if (worker->mint.scratch != NULL && is_idle_mint(&worker->mint))
         mint_close(&worker->mint);
     cache_close(&worker->cache);

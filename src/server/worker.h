@@ -12,8 +12,11 @@
 struct server;
 
 /* The statuses that replies are counted by; any other counts as the last. */
-#define WORKER_STATUSES                                                                            \
-    {200, 400, 401, 403, 404, 204, 304, 405, 408, 409, 413, 415, 417, 429, 431, 500, 501, 503, 505}
+#define WORKER_STATUSES \
+    { \
+        200, 400, 401, 403, 404, 204, 304, 405, 408, 409, 413, 415, 417, 429, 431, 500, 501, 503, \
+            505 \
+    }
 #define WORKER_STATUS_COUNT 19
 extern const uint16_t worker_statuses[WORKER_STATUS_COUNT];
 
@@ -60,7 +63,8 @@ struct worker {
 };
 
 struct mint_settings worker_mint_settings(const struct settings *settings);
-/* Everything but the listener and the issuer of the cache. Freed by worker_close also after failure. */
+/* Everything but the listener and the issuer of the cache. Freed by worker_close also after
+ * failure. */
 must_check bool worker_open(struct server *server, unsigned index, struct worker **ret_worker,
                             struct error *ret_error);
 must_check bool worker_start(struct worker *worker, struct error *ret_error);

@@ -1,4 +1,5 @@
-/* Any bytes as requests: fed whole and in pieces they must lead to the same texts and the same end. */
+/* Any bytes as requests: fed whole and in pieces they must lead to the same texts and the same end.
+ * */
 #include "http/request.h"
 
 #include <stdlib.h>

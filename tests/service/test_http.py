@@ -410,7 +410,8 @@ def test_histograms(ops, admin, path):
 
 
 def test_log_of_a_request(daemon, client):
-    for target, status in (("/v1/ping", 200), ("/v1/orgs?secret=1", 400), ("/nothing?secret=1", 404)):
+    for target, status in (("/v1/ping", 200), ("/v1/orgs?secret=1", 400),
+                           ("/nothing?secret=1", 404)):
         client.get(target, headers={"X-Request-Id": f"log-of-a-request-{status}"})
         [line] = daemon.log_lines(f'"log-of-a-request-{status}"')
         assert json.loads(line)["status"] == status

@@ -396,7 +396,7 @@ def test_not_ready_while_draining(make_daemon, writes_wait):
         ops.connection.request("GET", "/readyz")
         answer = ops.connection.getresponse()
         return json.load(answer) if answer.status == 503 else answer.read() and None
-    assert "shutting down" in wait_until(not_ready, "readyz to say no")["serving"]["reason"]
+    assert "drain" in wait_until(not_ready, "readyz to say no")["serving"]["reason"]
     lock.execute("ROLLBACK")
     assert wire.reply().status == 200
     daemon.wait()

@@ -207,6 +207,12 @@ def test_lists_are_read_to_the_end(mint, fake):
                                                    f"{path}?page_token=b"]
 
 
+def test_a_page_that_never_ends(mint, fake):
+    fake.on("GET", "/v1/orgs", {"organizations": [], "nextPageToken": "same"})
+    assert "the same page again and again" in mint("org", "list", status=1).stderr
+    assert len(fake.requests) == 2
+
+
 def test_many_rows(mint, fake):
     rows = [{**SERVICE, "name": f"service-{number}"} for number in range(20000)]
     fake.on("GET", "/v1/orgs/acme/services", {"services": rows})
@@ -353,8 +359,9 @@ def test_keys_audit_roles_ping(mint, fake):
 
 
 def test_audit_stops_at_its_limit(mint, fake):
-    page = {"records": [{"id": n} for n in range(3)], "nextPageToken": "more"}
-    fake.on("GET", "/v1/audit", page)
+    for token in ("more", "still more", "and more"):
+        fake.on("GET", "/v1/audit", {"records": [{"id": n} for n in range(3)],
+                                     "nextPageToken": token})
     rows = json.loads(mint("audit", "--limit", "5", "--format", "json").stdout)
     assert len(rows) == 5 and len(fake.requests) == 2
 

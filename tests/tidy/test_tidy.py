@@ -72,7 +72,8 @@ def plant(root, path, text):
 def clean(tmp_path):
     """A small tree that breaks no rule."""
     shutil.copy(ROOT / ".clang-format", tmp_path)
-    for path in ("src/base/check.h", "src/http/request.h", "src/token/jwt.h", "src/config/config.h"):
+    for path in ("src/base/check.h", "src/http/request.h", "src/token/jwt.h",
+                 "src/config/config.h"):
         plant(tmp_path, path, OPENING + function(5))
     plant(tmp_path, "src/http/reply.c", include('"base/check.h"') + "#include <llhttp.h>\n")
     plant(tmp_path, "src/config/config.def", OPENING + "SETTING(TTL, ttl-default, 1)\n")

@@ -180,7 +180,7 @@ def rule_columns(tree):
 def rule_opening_sentence(tree):
     """A file says first what it is."""
     for path in tree.files("*.c", "*.h", "*.def"):
-        if not re.match(r"/\* \w((?!\*/).)*[.:!?]", tree.text(path), re.DOTALL):
+        if not re.match(r'/\* ["`\w]((?!\*/).)*[.:!?]', tree.text(path), re.DOTALL):
             yield path, 1, "does not open with a comment of one sentence that says what it is"
 
 

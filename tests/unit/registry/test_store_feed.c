@@ -129,6 +129,17 @@ static void test_trimmed(void **state) {
     assert_int_equal(feed.count, 0);
 }
 
+/* A file that somebody edited: more rows than the counter tells of. */
+static void test_rows_without_end(void **state) {
+    struct store *store = *state;
+    uint64_t epoch = first_poll(store);
+    insert_changes(store, 1, 300);
+    file_change(&store->folder, "UPDATE rev_counter SET seq = 10");
+    poll(&store->reader, epoch, 0);
+    assert_true(feed.is_flush);
+    assert_int_equal(feed.count, 0);
+}
+
 /* The file of yesterday put back: the counter goes back, or the epoch is another one. */
 static void test_restored_backup(void **state) {
     struct store *store = *state;
@@ -169,6 +180,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_another_process_is_seen, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(test_limit, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(test_trimmed, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(test_rows_without_end, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(test_restored_backup, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(test_epochs_differ, store_setup, store_teardown),
     };

@@ -1,0 +1,178 @@
+/* A service's policy: what its tokens may do less than its roles say. */
+#include "token/policy.h"
+
+#include <arpa/inet.h>
+
+struct policy_input {
+    uint64_t given;
+    uint64_t max_ttl_s;
+    const struct json *pinned;
+    const struct json *allowed;
+    const struct json *cidrs;
+    const struct json *rate;
+};
+static const struct json_field fields[] = {
+    {"max_ttl_seconds", JSON_FIELD_NUMBER, offsetof(struct policy_input, max_ttl_s)},
+    {"pinned_attributes", JSON_FIELD_OBJECT, offsetof(struct policy_input, pinned)},
+    {"allowed_attributes", JSON_FIELD_ARRAY, offsetof(struct policy_input, allowed)},
+    {"allowed_cidrs", JSON_FIELD_ARRAY, offsetof(struct policy_input, cidrs)},
+    {"rate_limit", JSON_FIELD_OBJECT, offsetof(struct policy_input, rate)},
+};
+
+struct rate_input {
+    uint64_t given;
+    uint64_t per_s;
+    uint64_t burst;
+};
+static const struct json_field rate_fields[] = {
+    {"per_second", JSON_FIELD_NUMBER, offsetof(struct rate_input, per_s)},
+    {"burst", JSON_FIELD_NUMBER, offsetof(struct rate_input, burst)},
+};
+
+/* ---- addresses ------------------------------------------------------------------------------- */
+
+#define MAPPED_BITS 96 /* ::ffff:0:0/96, RFC 4291 §2.5.5.2 */
+
+static bool address_parse(struct text text, uint8_t ret_address[static 16], bool *ret_is_v4) {
+    char string[INET6_ADDRSTRLEN];
+    uint8_t address[16] = {[10] = 0xFF, [11] = 0xFF};
+    if (text.len >= sizeof(string) || memchr(text.at, '\0', text.len) != NULL)
+        return false;
+    memcpy(string, text.at, text.len);
+    string[text.len] = '\0';
+    *ret_is_v4 = inet_pton(AF_INET, string, address + 12) == 1;
+    if (!*ret_is_v4 && inet_pton(AF_INET6, string, address) != 1)
+        return false;
+    memcpy(ret_address, address, sizeof(address));
+    return true;
+}
+
+bool policy_address_read(struct text text, uint8_t ret_address[static 16]) {
+    bool is_v4;
+    return text.len > 0 && address_parse(text, ret_address, &is_v4);
+}
+
+static bool bits_are_equal(const uint8_t *a, const uint8_t *b, unsigned bits) {
+    unsigned whole = bits / 8, rest = bits % 8;
+    uint8_t mask = (uint8_t)(0xFF00U >> rest);
+    return memcmp(a, b, whole) == 0 && (rest == 0 || ((a[whole] ^ b[whole]) & mask) == 0);
+}
+
+/* Nothing but zeros behind the prefix: 10.0.0.1/8 is a slip, and which one is not ours to guess. */
+static bool is_prefix_clean(const struct cidr *cidr) {
+    for (unsigned bit = cidr->prefix_bits; bit < 128; bit++)
+        if (cidr->address[bit / 8] & 0x80U >> bit % 8)
+            return false;
+    return true;
+}
+
+bool cidr_read(struct text text, struct cidr *ret_cidr) {
+    const char *slash = text.len > 0 ? memchr(text.at, '/', text.len) : NULL;
+    struct text address = {text.at, slash != NULL ? (size_t)(slash - text.at) : text.len};
+    struct cidr cidr = {.prefix_bits = 128};
+    bool is_v4;
+    uint64_t bits;
+    if (address.len == 0 || !address_parse(address, cidr.address, &is_v4))
+        return false;
+    if (slash != NULL) {
+        struct text prefix = {slash + 1, text.len - address.len - 1};
+        if (!text_number(prefix, is_v4 ? 32 : 128, &bits))
+            return false;
+        cidr.prefix_bits = (uint8_t)(is_v4 ? bits + MAPPED_BITS : bits);
+    }
+    if (!is_prefix_clean(&cidr))
+        return false;
+    *ret_cidr = cidr;
+    return true;
+}
+
+bool policy_allows_address(const struct policy *policy, const uint8_t address[static 16]) {
+    for (size_t i = 0; i < policy->cidr_count; i++)
+        if (bits_are_equal(policy->cidrs[i].address, address, policy->cidrs[i].prefix_bits))
+            return true;
+    return policy->cidr_count == 0;
+}
+
+/* ---- attributes ------------------------------------------------------------------------------ */
+
+static bool is_listed(const struct json *keys, struct text key) {
+    for (struct json_iter i = json_iter(keys); json_next(&i);)
+        if (text_equal(json_text(i.value), key))
+            return true;
+    return false;
+}
+
+bool policy_allows_attribute(const struct policy *policy, struct text key, const struct json *value,
+                             struct error *ret_error) {
+    const struct json *pinned = policy->pinned != NULL ? json_member(policy->pinned, key) : NULL;
+    if (pinned != NULL)
+        return json_equal(pinned, value) || error_about(ret_error, ERROR_POLICY_PINNED, key);
+    return policy->allowed == NULL || is_listed(policy->allowed, key) ||
+           error_about(ret_error, ERROR_POLICY_ATTRIBUTE, key);
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static bool strings_check(const struct json *list, struct error *ret_error) {
+    for (struct json_iter i = json_iter(list); json_next(&i);)
+        if (!json_is_string(i.value))
+            return error_set(ret_error, ERROR_FIELD_VALUE,
+                             "allowedAttributes must be an array of strings");
+    return true;
+}
+
+static bool cidrs_read(const struct json *list, struct arena *arena, struct policy *policy,
+                       struct error *ret_error) {
+    size_t count = json_count(list);
+    if (count > POLICY_CIDRS_MAX)
+        return error_set(ret_error, ERROR_FIELD_VALUE, "allowedCidrs must be at most %d",
+                         POLICY_CIDRS_MAX);
+    struct cidr *cidrs = arena_take(arena, count * sizeof(*cidrs));
+    if (cidrs == NULL)
+        return error_set(ret_error, ERROR_OVERLOADED, "memory");
+    size_t read = 0;
+    for (struct json_iter i = json_iter(list); json_next(&i);)
+        if (!json_is_string(i.value) || !cidr_read(json_text(i.value), &cidrs[read++]))
+            return error_set(
+                ret_error, ERROR_FIELD_VALUE,
+                "allowedCidrs must be like 192.0.2.0/24 or 2001:db8::/32, with no bits "
+                "behind the prefix");
+    policy->cidrs = cidrs;
+    policy->cidr_count = count;
+    return true;
+}
+
+static bool rate_read(const struct json *object, struct policy *policy, struct error *ret_error) {
+    struct rate_input input = {0};
+    if (!json_read_fields(object, rate_fields, array_count(rate_fields), &input, ret_error))
+        return false;
+    if (input.per_s == 0 || input.per_s > POLICY_RATE_MAX || input.burst > POLICY_RATE_MAX)
+        return error_set(ret_error, ERROR_FIELD_VALUE,
+                         "rateLimit must have perSecond from 1 to %d and burst up to %d",
+                         POLICY_RATE_MAX, POLICY_RATE_MAX);
+    policy->rate_per_s = (uint32_t)input.per_s;
+    policy->rate_burst = (uint32_t)(input.burst != 0 ? input.burst : input.per_s);
+    return true;
+}
+
+bool policy_read(struct text text, struct arena *arena, struct policy *ret_policy,
+                 struct error *ret_error) {
+    struct policy policy = {0};
+    struct policy_input input = {0};
+    const struct json *object;
+    if (!json_read(text, 2, arena, &object, ret_error))
+        return false;
+    if (!json_is_object(object))
+        return error_set(ret_error, ERROR_JSON_NOT_OBJECT, "policy");
+    if (!json_read_fields(object, fields, array_count(fields), &input, ret_error))
+        return false;
+    policy.max_ttl_s = (uint32_t)input.max_ttl_s;
+    policy.pinned = input.pinned;
+    policy.allowed = input.allowed;
+    if ((input.allowed != NULL && !strings_check(input.allowed, ret_error)) ||
+        (input.cidrs != NULL && !cidrs_read(input.cidrs, arena, &policy, ret_error)) ||
+        (input.rate != NULL && !rate_read(input.rate, &policy, ret_error)))
+        return false;
+    *ret_policy = policy;
+    return true;
+}
