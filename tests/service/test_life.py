@@ -419,3 +419,13 @@ def test_ends_under_load(make_daemon, rounds):
                 assert reply.status == 200 and Credential(reply.json["accessToken"])
         daemon.wait()
 
+
+
+def test_starts_and_ends_often(make_daemon, rounds):
+    """What the registry still has to do at the end finds whom it does it for."""
+    daemon = make_daemon()
+    for _ in range(rounds(12)):
+        client = Client(daemon.address, daemon.operator_token)
+        client.ok("GET", "/v1/orgs")
+        client.close()
+        daemon.restart()
