@@ -70,8 +70,10 @@ static void entry_drop(struct cache *cache, struct cache_entry *entry) {
     if (entry->is_project) {
         free(((struct cached_project *)entry)->record);
     } else {
-        usage_forget((struct cached_grant *)entry);
-        free(((struct cached_grant *)entry)->grant);
+        struct cached_grant *cached = (struct cached_grant *)entry;
+        usage_forget(cached);
+        free(cached->policy_memory);
+        free(cached->grant);
     }
     free(entry);
 }
@@ -137,21 +139,47 @@ static void entry_add(struct cache *cache, struct cache_entry *entry, struct map
     cache->bytes += entry->bytes;
 }
 
-struct cached_grant *cache_put_grant(struct cache *cache, struct grant *grant,
-                                     const struct stamp *stamp) {
+/* A policy that cannot be read is not "no policy": then the grant is not cached, and not used. */
+static bool policy_fill(struct cached_grant *cached) {
+    struct text text = cached->grant->policy;
+    struct error error;
+    if (text.len <= 2) /* {} or an operator's nothing */
+        return true;
+    size_t size = text.len * 16 + 4096;
+    cached->policy_memory = malloc(size);
+    if (cached->policy_memory == NULL)
+        return false;
+    cached->entry.bytes += size;
+    struct arena arena = arena_over(cached->policy_memory, size);
+    return policy_read(text, &arena, &cached->policy, &error);
+}
+
+static struct cached_grant *cached_grant_make(const struct cache *cache, struct grant *grant) {
     struct cached_grant *cached = malloc(sizeof(*cached));
-    if (cached == NULL) {
-        free(grant);
+    if (cached == NULL)
         return NULL;
-    }
     *cached = (struct cached_grant){.grant = grant};
-    cached->entry.stamp = *stamp;
     cached->entry.bytes = sizeof(*cached) + grant->bytes;
     cached->entry.hash = hash_bytes(&cache->hash_key, grant->token_id.bytes, UUID_BYTES);
     struct buffer out = buffer_over(cached->actor_part, sizeof(cached->actor_part));
     claims_write_actor(&grant->service_id, &grant->token_id, &out);
     check(!out.overflow);
     cached->actor_len = out.len;
+    if (policy_fill(cached))
+        return cached;
+    free(cached->policy_memory);
+    free(cached);
+    return NULL;
+}
+
+struct cached_grant *cache_put_grant(struct cache *cache, struct grant *grant,
+                                     const struct stamp *stamp) {
+    struct cached_grant *cached = cached_grant_make(cache, grant);
+    if (cached == NULL) {
+        free(grant);
+        return NULL;
+    }
+    cached->entry.stamp = *stamp;
     struct cached_grant *old = map_find(&cache->grants, cached->entry.hash, &grant->token_id);
     if (old != NULL)
         entry_drop(cache, &old->entry);

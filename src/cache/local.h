@@ -4,6 +4,7 @@
 
 #include "base/queue.h"
 #include "cache/freshness.h"
+#include "token/policy.h"
 
 /* What the kinds of entries have in common. */
 struct cache_entry {
@@ -21,6 +22,9 @@ struct cached_grant {
     struct cache_entry entry;
     struct grant *grant;
     struct usage_note *usage; /* of its last use, not yet written; or NULL */
+    struct policy policy;     /* its values live in policy_memory */
+    void *policy_memory;
+    void *quota; /* the counter of its rate limit, whose owner is above this layer; NULL: not asked */
     size_t actor_len;
     char actor_part[160];
 };

@@ -73,20 +73,60 @@ bool issue_parse(struct request *request) {
     return attributes_fit(request, input->attributes);
 }
 
-/* The smallest of the maxima of server and project; `ret_whose` names it. */
-static uint32_t ttl_max_s(const struct mint *mint, const struct project *project,
+/* The smallest of the maxima of server, project and service; `ret_whose` names it. */
+static uint32_t ttl_max_s(const struct request *request, const struct project *project,
                           const char **ret_whose) {
+    uint32_t max_s = request->mint->settings.max_ttl_s;
+    uint32_t policy_max_s = request->grant->policy.max_ttl_s;
     *ret_whose = "the server";
-    if (project->max_ttl_s == 0 || project->max_ttl_s >= mint->settings.max_ttl_s)
-        return mint->settings.max_ttl_s;
-    *ret_whose = "the project";
-    return project->max_ttl_s;
+    if (project->max_ttl_s != 0 && project->max_ttl_s < max_s) {
+        *ret_whose = "the project";
+        max_s = project->max_ttl_s;
+    }
+    if (policy_max_s != 0 && policy_max_s < max_s) {
+        *ret_whose = "the service's policy";
+        max_s = policy_max_s;
+    }
+    return max_s;
+}
+
+/* An attribute that is made from a text of the request must not contradict a pinned one either. */
+static bool pin_agrees(const struct policy *policy, struct text key, struct text value,
+                       struct error *ret_error) {
+    const struct json *pinned = policy->pinned != NULL ? json_member(policy->pinned, key) : NULL;
+    return pinned == NULL || (json_is_string(pinned) && text_equal(json_text(pinned), value)) ||
+           error_about(ret_error, ERROR_POLICY_PINNED, key);
+}
+
+static bool text_is_allowed(const struct policy *policy, struct text key, struct text value,
+                            struct error *ret_error) {
+    bool is_pinned = policy->pinned != NULL && json_member(policy->pinned, key) != NULL;
+    return pin_agrees(policy, key, value, ret_error) &&
+           (is_pinned || policy_allows_attribute(policy, key, NULL, ret_error));
+}
+
+/* A tenant's gateway can mint for its tenant only. */
+static bool policy_check(struct request *request, const struct issue_input *input) {
+    const struct policy *policy = &request->grant->policy;
+    struct error *error = &request->error;
+    if (likely(policy->pinned == NULL && policy->allowed == NULL))
+        return true;
+    if (input->attributes != NULL)
+        for (struct json_iter i = json_iter(input->attributes); json_next(&i);)
+            if (!policy_allows_attribute(policy, i.key, i.value, error))
+                return false;
+    struct text email = input->user_email;
+    if (email.at != NULL &&
+        (!text_is_allowed(policy, TEXT("email"), email, error) ||
+         !pin_agrees(policy, TEXT("domain"), claims_email_domain(email), error)))
+        return false;
+    return input->user_id.at == NULL || text_is_allowed(policy, TEXT("id"), input->user_id, error);
 }
 
 static bool ttl_settle(struct request *request, const struct issue_input *input,
                        const struct project *project) {
     const char *whose;
-    uint32_t max_s = ttl_max_s(request->mint, project, &whose);
+    uint32_t max_s = ttl_max_s(request, project, &whose);
     uint32_t asked_s = (uint32_t)input->ttl_s;
     if (asked_s > max_s)
         return error_set(&request->error, ERROR_TTL_LARGE, "%s (%u)", whose, max_s);
@@ -125,6 +165,7 @@ static bool subject_fill(struct request *request, const struct grant *grant,
         .user_email = input->user_email,
         .external_user_id = input->external_user_id,
         .attributes = input->attributes,
+        .pinned = request->grant->policy.pinned,
         .service_name = grant->service_name,
         .service_is_admin = (request->caller.project_permissions & PERMISSION_MANAGE_PROJECT) != 0,
         .service_id = grant->service_id,
@@ -210,6 +251,7 @@ bool issue_claims(struct request *request, struct cached_grant *grant,
     struct claims_subject subject;
     struct text payload;
     return branch_check(request, input, project) && ttl_settle(request, input, project) &&
+           policy_check(request, input) &&
            subject_fill(request, grant->grant, &project->id, &subject) &&
            payload_write(request, &subject, grant, cached, &payload) &&
            size_check(request, &subject, project, jwt_chars(header.len, payload.len)) &&

@@ -37,7 +37,8 @@ struct request_block {
 
 bool mint_open(struct mint *mint) {
     check(mint->clock != NULL && mint->cache != NULL && mint->freshness != NULL);
-    check(mint->usage != NULL && mint->keyring != NULL && mint->random != NULL);
+    check(mint->usage != NULL && mint->quotas != NULL && mint->keyring != NULL &&
+          mint->random != NULL);
     slab_open(&mint->requests, REQUEST_BYTES, 0);
     queue_init(&mint->woken);
     for (size_t i = 0; i < STEP_COUNT; i++)

@@ -5,6 +5,7 @@
 #include "cache/usage.h"
 #include "http/reply.h"
 #include "io/conn.h"
+#include "mint/quota.h"
 #include "mint/route.h"
 #include "token/claims.h"
 #include "token/json.h"
@@ -79,6 +80,11 @@ struct request {
     struct cached_grant *grant;
     struct cached_project *project;
 
+    /* QUOTA: of a service with a rate limit, for the headers. */
+    uint32_t rate_per_s;
+    uint32_t rate_burst;
+    struct quota_state quota;
+
     /* MANAGE: while has_job, the job's alone. */
     struct registry_job job;
     struct actor actor;
@@ -144,6 +150,7 @@ struct mint {
     struct cache *cache;
     struct freshness *freshness;
     struct usage *usage;
+    struct quotas *quotas; /* the process's */
     struct keyring *keyring;
     struct random *random;
     struct metrics *metrics;

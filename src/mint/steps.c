@@ -340,16 +340,48 @@ static bool is_allowed(const struct request *request, const struct grant *grant)
     return false;
 }
 
+/* Whole seconds, rounded up: a client that waits so long is let through. */
+static uint64_t retry_after_s(const struct request *request) {
+    return (request->quota.retry_after_ns + 999999999) / 1000000000;
+}
+
+static bool is_address_allowed(struct request *request, const struct policy *policy) {
+    uint8_t address[16];
+    struct text peer = text_of(request->peer);
+    if (likely(policy->cidr_count == 0))
+        return true;
+    return (policy_address_read(peer, address) && policy_allows_address(policy, address)) ||
+           error_about(&request->error, ERROR_POLICY_ADDRESS, peer);
+}
+
 int step_authorize(struct request *request) {
     const struct grant *grant = request->grant->grant;
     struct mint *mint = request->mint;
     caller_fix(request, grant);
     usage_take(mint->usage, request->grant, mint->clock->wall_s, request->peer);
+    if (!is_address_allowed(request, &request->grant->policy))
+        return STEP_RESPOND;
     if (!is_allowed(request, grant))
         return forbid(request);
     if (request->is_project_missing)
         return FAIL(request, ERROR_NOT_FOUND, "project");
     return VERDICT_NEXT;
+}
+
+/* Limits count what is minted; management is for few. */
+int step_quota(struct request *request) {
+    struct mint *mint = request->mint;
+    const struct policy *policy = request->grant != NULL ? &request->grant->policy : NULL;
+    if (likely(policy == NULL || policy->rate_per_s == 0 || request->route->kind != ROUTE_ISSUE))
+        return VERDICT_NEXT;
+    if (request->grant->quota == NULL)
+        request->grant->quota = quota_of(mint->quotas, &request->caller.service_id);
+    request->rate_per_s = policy->rate_per_s;
+    request->rate_burst = policy->rate_burst;
+    if (quota_take(request->grant->quota, policy->rate_per_s, policy->rate_burst,
+                   mint->clock->monotonic_us * 1000, &request->quota))
+        return VERDICT_NEXT;
+    return FAIL(request, ERROR_RATE_LIMITED, "%llu", (unsigned long long)retry_after_s(request));
 }
 
 /* ---- act, claims, sign ---------------------------------------------------------------------- */
@@ -457,6 +489,9 @@ static void error_headers(struct request *request) {
         buffer_put(&request->extra, "\r\n");
         break;
     case 429:
+        buffer_format(&request->extra, "Retry-After: %llu\r\n",
+                      (unsigned long long)retry_after_s(request));
+        break;
     case 503:
         buffer_put(&request->extra, "Retry-After: 1\r\n");
         break;
@@ -478,11 +513,22 @@ static void error_answer(struct request *request) {
     error_headers(request);
 }
 
+/* draft-ietf-httpapi-ratelimit-headers: the burst as quota, the time to fill it as window. */
+static void quota_headers(struct request *request) {
+    uint32_t window_s = (request->rate_burst + request->rate_per_s - 1) / request->rate_per_s;
+    buffer_format(&request->extra, "RateLimit-Policy: \"service\";q=%u;w=%u\r\n",
+                  request->rate_burst, window_s);
+    buffer_format(&request->extra, "RateLimit: \"service\";r=%u;t=%llu\r\n",
+                  request->quota.remaining, (unsigned long long)retry_after_s(request));
+}
+
 int step_respond(struct request *request) {
     if (request->exchange == NULL)
         return VERDICT_END;
     if (error_is(&request->error))
         error_answer(request);
+    if (unlikely(request->rate_per_s != 0))
+        quota_headers(request);
     struct http_reply reply = {
         .status = request->status,
         .content_type = request->content_type,

@@ -152,6 +152,8 @@ static bool main_loop_arm(struct server *server, struct error *ret_error) {
 
 static bool server_fill(struct server *server, struct error *ret_error) {
     server->log = log_open(NULL);
+    if (!quotas_open(&server->quotas))
+        return error_set(ret_error, ERROR_OVERLOADED, "memory");
     if (!random_open(&server->random))
         return error_set(ret_error, ERROR_FIELD_VALUE, "the kernel has no randomness to give");
     if (!loop_open(&server->loop, ret_error) || !workers_open(server, ret_error) ||
@@ -210,6 +212,7 @@ void server_close(struct server *server) {
     if (server->loop != NULL)
         loop_close(server->loop);
     metadata_free(&server->metadata);
+    quotas_close(&server->quotas);
     random_close(&server->random);
     free(server);
 }

@@ -32,6 +32,7 @@ struct server {
     struct conn_pool *ops_pool;
     struct listener *ops_listener;
     struct metrics ops_metrics;
+    struct quotas quotas;
     struct random random; /* the main thread's */
     struct loop_timer timer;
     struct loop_timer poll_timer;

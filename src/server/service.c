@@ -13,6 +13,8 @@ struct service_input {
     struct text project_role;
     const struct json *attributes_value;
     struct text attributes; /* the same, written compactly; `at` NULL: not given */
+    const struct json *policy_value;
+    struct text policy; /* likewise */
     struct uuid id;
 };
 
@@ -22,24 +24,37 @@ static const struct json_field new_fields[] = {
     {"project", JSON_FIELD_NAME, offsetof(struct service_input, project)},
     {"project_role_name", JSON_FIELD_TEXT, offsetof(struct service_input, project_role)},
     {"attributes", JSON_FIELD_OBJECT, offsetof(struct service_input, attributes_value)},
+    {"policy", JSON_FIELD_OBJECT, offsetof(struct service_input, policy_value)},
 };
 static const struct json_field edit_fields[] = {
     {"new_name", JSON_FIELD_NAME, offsetof(struct service_input, new_name)},
     {"attributes", JSON_FIELD_OBJECT, offsetof(struct service_input, attributes_value)},
+    {"policy", JSON_FIELD_OBJECT, offsetof(struct service_input, policy_value)},
 };
 
-/* Compact JSON is no longer than what it was read from, but for escapes that become longer. */
-static bool attributes_keep(struct request *request, struct service_input *input) {
-    uint32_t max = request->mint->settings.attributes_bytes_max;
-    if (input->attributes_value == NULL)
+/* The value as compact JSON of at most `max` bytes; `ret_text` is left alone where there is none. */
+static bool object_keep(struct request *request, const struct json *value, uint32_t max,
+                        struct text *ret_text) {
+    if (value == NULL)
         return true;
     char *memory = request_take(request, max);
     if (memory == NULL)
         return false;
     struct buffer out = buffer_over(memory, max);
-    json_write(input->attributes_value, &out);
-    input->attributes = buffer_text(&out);
+    json_write(value, &out);
+    *ret_text = buffer_text(&out);
     return !out.overflow || error_set(&request->error, ERROR_ATTRIBUTES_LARGE, "%u", max);
+}
+
+/* A policy is stored as it was written, once it is known that every replica can read it. */
+static bool policy_check(struct request *request, struct text policy) {
+    struct policy read;
+    size_t size = policy.len * 16 + 4096;
+    void *memory = policy.len > 0 ? request_take(request, size) : NULL;
+    if (memory == NULL)
+        return policy.len == 0;
+    struct arena arena = arena_over(memory, size);
+    return policy_read(policy, &arena, &read, &request->error);
 }
 
 static bool input_read(struct request *request, const struct json_field *fields, size_t count) {
@@ -52,7 +67,10 @@ static bool input_read(struct request *request, const struct json_field *fields,
     if (request->body != NULL &&
         !json_read_fields(request->body, fields, count, input, &request->error))
         return false;
-    return attributes_keep(request, input);
+    return object_keep(request, input->attributes_value,
+                       request->mint->settings.attributes_bytes_max, &input->attributes) &&
+           object_keep(request, input->policy_value, POLICY_BYTES_MAX, &input->policy) &&
+           policy_check(request, input->policy);
 }
 
 static bool role_check(struct request *request, enum role_scope scope, struct text name) {
@@ -163,7 +181,7 @@ bool service_create(struct request *request, struct session *session) {
         .id = input->id,
         .name = input->name,
         .attributes = input->attributes.at != NULL ? input->attributes : TEXT("{}"),
-        .policy = TEXT("{}"),
+        .policy = input->policy.at != NULL ? input->policy : TEXT("{}"),
         .org_role = input->org_role,
     };
     struct service service;
@@ -180,7 +198,7 @@ bool service_edit(struct request *request, struct session *session) {
     struct service service;
     return store_service_edit(session, &request->actor, request->params[PARAM_ORG],
                               request->params[PARAM_SERVICE], input->new_name, input->attributes,
-                              (struct text){0}, &service, &request->seq, &request->work_error) &&
+                              input->policy, &service, &request->seq, &request->work_error) &&
            service_answer(request, &service);
 }
 

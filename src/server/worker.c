@@ -357,6 +357,7 @@ static bool mint_make(struct worker *worker, const struct settings *settings) {
         .cache = &worker->cache,
         .freshness = &worker->freshness,
         .usage = &worker->usage,
+        .quotas = &worker->server->quotas,
         .keyring = worker->server->keyring,
         .random = &worker->random,
         .metrics = &worker->metrics,

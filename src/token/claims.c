@@ -66,69 +66,100 @@ static void sub_write(const struct claims_subject *subject, struct buffer *out) 
     }
 }
 
-static void attr_write_email(struct text email, struct buffer *out) {
-    const char *at_sign = email.len > 0 ? memrchr(email.at, '@', email.len) : NULL;
-    const char *end = email.at + email.len;
-    const char *domain = at_sign != NULL ? at_sign + 1 : end;
-    member_text(out, TEXT("{\"email\":"), email);
-    member_text(out, TEXT(",\"domain\":"), (struct text){domain, (size_t)(end - domain)});
-    buffer_add(out, TEXT(",\"admin\":false}"));
-}
-
 static bool object_has(const struct json *object, struct text key) {
     return object != NULL && json_member(object, key) != NULL;
 }
 
-/* The text ends in `last` if nothing overflowed: puts `end` in its place. */
-static void end_replace(struct buffer *out, char last, struct text end) {
-    if (out->overflow)
+/* The members of `attr`, each written with a comma behind it. One that the policy pins is left out
+ * until the end, where the pinned ones are written as the policy spells them. */
+struct attr {
+    struct buffer *out;
+    const struct json *pinned;
+};
+
+static bool attr_key(const struct attr *attr, struct text key) {
+    if (object_has(attr->pinned, key))
+        return false;
+    buffer_json(attr->out, key);
+    buffer_byte(attr->out, ':');
+    return true;
+}
+
+static void attr_text(const struct attr *attr, struct text key, struct text value) {
+    if (!attr_key(attr, key))
         return;
-    check(out->at[out->len - 1] == last);
-    out->len--;
-    buffer_add(out, end);
+    buffer_json(attr->out, value);
+    buffer_byte(attr->out, ',');
+}
+
+static void attr_bool(const struct attr *attr, struct text key, bool value) {
+    if (attr_key(attr, key))
+        buffer_add(attr->out, value ? TEXT("true,") : TEXT("false,"));
+}
+
+static void attr_object(const struct attr *attr, const struct json *object) {
+    if (object == NULL)
+        return;
+    for (struct json_iter i = json_iter(object); json_next(&i);) {
+        if (!attr_key(attr, i.key))
+            continue;
+        json_write(i.value, attr->out);
+        buffer_byte(attr->out, ',');
+    }
+}
+
+static void attr_email(const struct attr *attr, struct text email) {
+    attr_text(attr, TEXT("email"), email);
+    attr_text(attr, TEXT("domain"), claims_email_domain(email));
+    attr_bool(attr, TEXT("admin"), false);
+}
+
+struct text claims_email_domain(struct text email) {
+    const char *at_sign = email.len > 0 ? memrchr(email.at, '@', email.len) : NULL;
+    const char *end = email.at + email.len;
+    const char *domain = at_sign != NULL ? at_sign + 1 : end;
+    return (struct text){domain, (size_t)(end - domain)};
 }
 
 /* The service's own attributes override what is known of it. */
-static void attr_write_service(const struct claims_subject *subject, struct buffer *out) {
+static void attr_service(const struct attr *attr, const struct claims_subject *subject) {
     const struct json *own = subject->service_attributes;
-    buffer_byte(out, '{');
-    if (!object_has(own, TEXT("name"))) {
-        member_text(out, TEXT("\"name\":"), subject->service_name);
-        buffer_byte(out, ',');
-    }
+    if (!object_has(own, TEXT("name")))
+        attr_text(attr, TEXT("name"), subject->service_name);
     if (!object_has(own, TEXT("admin")))
-        buffer_add(out,
-                   subject->service_is_admin ? TEXT("\"admin\":true,") : TEXT("\"admin\":false,"));
-    if (own != NULL)
-        for (struct json_iter i = json_iter(own); json_next(&i);) {
-            buffer_json(out, i.key);
-            buffer_byte(out, ':');
-            json_write(i.value, out);
-            buffer_byte(out, ',');
-        }
-    end_replace(out, ',', TEXT("}"));
+        attr_bool(attr, TEXT("admin"), subject->service_is_admin);
+    attr_object(attr, own);
+}
+
+static void attr_members(const struct attr *attr, const struct claims_subject *subject) {
+    if (is_given(subject->user_id))
+        attr_text(attr, TEXT("id"), subject->user_id);
+    else if (is_given(subject->user_email))
+        attr_email(attr, subject->user_email);
+    else if (subject->attributes != NULL)
+        attr_object(attr, subject->attributes);
+    else if (is_service_itself(subject))
+        attr_service(attr, subject);
 }
 
 static void attr_write(const struct claims_subject *subject, struct buffer *out) {
-    const struct json *given = subject->attributes;
+    const struct attr attr = {.out = out, .pinned = subject->pinned};
+    const struct attr pins = {.out = out};
+    const struct json *given =
+        is_service_itself(subject) ? subject->service_attributes : subject->attributes;
     buffer_add(out, TEXT(",\"attr\":"));
-    if (is_given(subject->user_id)) {
-        member_text(out, TEXT("{\"id\":"), subject->user_id);
-        buffer_byte(out, '}');
-    } else if (is_given(subject->user_email)) {
-        attr_write_email(subject->user_email, out);
-    } else if (given != NULL) {
-        json_write(given, out);
-    } else if (is_service_itself(subject)) {
-        given = subject->service_attributes;
-        attr_write_service(subject, out);
-    } else {
-        buffer_add(out, TEXT("{}"));
-    }
-    if (!subject->embed || object_has(given, TEXT("embed")))
+    if (subject->attributes != NULL && subject->pinned == NULL && !subject->embed) {
+        json_write(subject->attributes, out);
         return;
-    bool is_empty = !out->overflow && out->at[out->len - 2] == '{';
-    end_replace(out, '}', is_empty ? TEXT("\"embed\":true}") : TEXT(",\"embed\":true}"));
+    }
+    buffer_byte(out, '{');
+    attr_members(&attr, subject);
+    attr_object(&pins, subject->pinned);
+    if (subject->embed && !object_has(given, TEXT("embed")))
+        attr_bool(&attr, TEXT("embed"), true);
+    if (!out->overflow && out->at[out->len - 1] == ',')
+        out->len--;
+    buffer_byte(out, '}');
 }
 
 void claims_write(const struct claims *claims, struct buffer *out) {

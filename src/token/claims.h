@@ -28,6 +28,9 @@ struct claims_subject {
     struct text user_email;
     struct text external_user_id;
     const struct json *attributes;
+    /* The service policy's pinned attributes, an object: they stand in `attr` whatever else was
+     * given, spelled as the policy has them. NULL: none. */
+    const struct json *pinned;
     bool embed;      /* adds "embed":true unless the attributes have `embed` (iframe) */
     struct text sec; /* the value of `sec`, JSON; absent if empty */
     /* What the service itself is, used when nothing of the above names a user. */
@@ -54,5 +57,8 @@ struct claims {
  * Nothing that a caller sends can stand outside `attr` (and the hashed or copied `sub`). On
  * overflow of `out` the buffer says so. jti is written as 32 hex digits. */
 void claims_write(const struct claims *claims, struct buffer *out);
+
+/* What is behind the last @ of an email address; empty if there is none. */
+struct text claims_email_domain(struct text email);
 
 #endif

@@ -106,7 +106,8 @@ bool policy_allows_attribute(const struct policy *policy, struct text key, const
                              struct error *ret_error) {
     const struct json *pinned = policy->pinned != NULL ? json_member(policy->pinned, key) : NULL;
     if (pinned != NULL)
-        return json_equal(pinned, value) || error_about(ret_error, ERROR_POLICY_PINNED, key);
+        return (value != NULL && json_equal(pinned, value)) ||
+               error_about(ret_error, ERROR_POLICY_PINNED, key);
     return policy->allowed == NULL || is_listed(policy->allowed, key) ||
            error_about(ret_error, ERROR_POLICY_ATTRIBUTE, key);
 }
@@ -124,8 +125,9 @@ static bool strings_check(const struct json *list, struct error *ret_error) {
 static bool cidrs_read(const struct json *list, struct arena *arena, struct policy *policy,
                        struct error *ret_error) {
     size_t count = json_count(list);
-    if (count > POLICY_CIDRS_MAX)
-        return error_set(ret_error, ERROR_FIELD_VALUE, "allowedCidrs must be at most %d",
+    if (count == 0 || count > POLICY_CIDRS_MAX)
+        return error_set(ret_error, ERROR_FIELD_VALUE,
+                         "allowedCidrs must be 1 to %d; leave it out to allow every address",
                          POLICY_CIDRS_MAX);
     struct cidr *cidrs = arena_take(arena, count * sizeof(*cidrs));
     if (cidrs == NULL)
