@@ -4,6 +4,9 @@
 
 /* What a peer may send that is dropped, after its last request. */
 #define DROPPED_BYTES_MAX (1024 * 1024)
+/* Requests that begin before those of the turn so far are ended. The poll hands out thousands of
+ * events at once; this bounds how long the first waits, and the buffers. */
+#define TURN_REQUESTS_MAX 256
 
 /* ---- the input block ------------------------------------------------------------------------- */
 
@@ -18,6 +21,8 @@ static void input_drop(struct conn *conn) {
 static bool input_open(struct conn *conn) {
     struct conn_pool *pool = conn->pool;
     conn->input = block_get(pool, BLOCK_SMALL_ROOM, BLOCK_REQUEST);
+    if (conn->input == NULL && conn_pool_make_room(pool))
+        conn->input = block_get(pool, BLOCK_SMALL_ROOM, BLOCK_REQUEST);
     conn->parser = conn->input != NULL ? slab_get(&pool->parsers) : NULL;
     if (conn->parser == NULL) {
         input_drop(conn);
@@ -34,9 +39,9 @@ static bool input_grow(struct conn *conn) {
     if (block->refs == 1 && conn->start > 0) {
         memmove(block->bytes, block->bytes + conn->start, conn->fed);
     } else {
-        bool is_large = conn->fed >= BLOCK_SMALL_ROOM / 2;
-        size_t size = is_large ? conn->pool->large_room : BLOCK_SMALL_ROOM;
-        block = block_get(conn->pool, size, is_large ? BLOCK_LARGE_REQUEST : BLOCK_REQUEST);
+        size_t size = 2 * (size_t)conn->fed, max = conn->pool->block_rooms[BLOCK_LARGE];
+        block = block_get(conn->pool, size < max ? size : max,
+                          size > BLOCK_SMALL_ROOM ? BLOCK_LARGE_REQUEST : BLOCK_REQUEST);
         if (block == NULL)
             return false;
         memcpy(block->bytes, conn->input->bytes + conn->start, conn->fed);
@@ -91,7 +96,7 @@ void conn_refuse(struct conn *conn, const struct error *error) {
     conn_queue_last(conn, &reply);
 }
 
-static void refuse_overloaded(struct conn *conn) {
+void conn_refuse_overloaded(struct conn *conn) {
     struct error error;
     (void)error_set(&error, ERROR_OVERLOADED, "memory");
     metric_add(conn->pool->metrics, METRIC_OVERLOADED, 1);
@@ -102,7 +107,7 @@ static void exchange_begin(struct conn *conn, size_t used) {
     struct conn_pool *pool = conn->pool;
     struct exchange *exchange = slab_get(&pool->exchanges);
     if (exchange == NULL) {
-        refuse_overloaded(conn);
+        conn_refuse_overloaded(conn);
         return;
     }
     *exchange = (struct exchange){.conn = conn, .input = conn->input};
@@ -181,7 +186,7 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *room) {
     } else if (len > 0) {
         read_drop(conn, (size_t)len);
     } else if (len == UV_ENOBUFS) {
-        refuse_overloaded(conn);
+        conn_refuse_overloaded(conn);
     } else if (len == UV_EOF) {
         read_end(conn);
     } else if (len < 0) {
@@ -190,6 +195,8 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *room) {
         conn_advance(conn); /* nothing came: gives the block back */
     }
     conn_update(conn);
+    if (conn->pool->begun - conn->pool->begun_at_turn >= TURN_REQUESTS_MAX)
+        loop_turn_break(conn->pool->loop);
 }
 
 /* ---- what it waits for ----------------------------------------------------------------------- */

@@ -21,8 +21,9 @@ struct conn_limits {
     uint32_t reply_bytes_max;  /* 1 MiB of replies queued in a turn; then reading pauses. It pauses
                                   too while the peer does not take what was written. */
     uint32_t buffer_bytes_max; /* 32 MiB (also for 0) of buffers of all connections; half of it is
-                                  kept from large requests, a quarter from all requests. Whose
-                                  request finds no buffer gets a 503. */
+                                  kept from large requests, a quarter from all requests. When a
+                                  request finds none, the one that has been coming for the longest
+                                  gets a 503; a large one gets it itself. */
 };
 
 /* One request and its place in the order of its connection's replies. Lives from `begin` until

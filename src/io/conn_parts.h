@@ -9,22 +9,29 @@
 
 /* ---- buffers --------------------------------------------------------------------------------- */
 
+/* What a block is for: the larger, the sooner it is refused when memory is short. */
+enum block_use { BLOCK_LARGE_REQUEST, BLOCK_REQUEST, BLOCK_REPLY };
+
 /* A piece of memory for bytes that came or go. An idle connection has none. */
 struct block {
     struct block *next; /* in a chain of output */
-    uint32_t refs;      /* an input block is held by its connection and by each exchange in it */
+    enum block_use use;
+    uint32_t refs; /* an input block is held by its connection and by each exchange in it */
     uint32_t size;
     uint32_t start; /* output: what was written already */
     uint32_t len;
     char bytes[];
 };
 
-/* What a block is for: the larger, the sooner it is refused when memory is short. */
-enum block_use { BLOCK_LARGE_REQUEST, BLOCK_REQUEST, BLOCK_REPLY };
-
-#define BLOCK_SMALL_BYTES 4096
+/* Sizes with the header: one for usual requests and replies, one for those with cookies or many
+ * attributes, and one for any request. */
+enum { BLOCK_SMALL, BLOCK_MEDIUM, BLOCK_LARGE, BLOCK_KINDS };
+#define BLOCK_SMALL_BYTES 2048
+#define BLOCK_MEDIUM_BYTES 8192
 #define BLOCK_SMALL_ROOM (BLOCK_SMALL_BYTES - sizeof(struct block))
 
+void blocks_open(struct conn_pool *pool);
+void blocks_close(struct conn_pool *pool);
 /* With room for `size` bytes at least; NULL at the limit or when memory is out. */
 must_check struct block *block_get(struct conn_pool *pool, size_t size, enum block_use use);
 void block_unref(struct conn_pool *pool, struct block *block);  /* may be NULL */
@@ -106,15 +113,16 @@ struct conn_pool {
     struct conn_handler handler;
     struct metrics *metrics;
     size_t count;
-    size_t buffer_bytes;
-    uint64_t begun; /* exchanges so far */
-    uint32_t large_room;
+    size_t request_bytes; /* in blocks for requests, and for replies */
+    size_t reply_bytes;
+    uint64_t begun;         /* exchanges so far */
+    uint64_t begun_at_turn; /* when the turn began */
     struct slab conns;
     struct slab parsers;
     struct slab exchanges;
     struct slab writes;
-    struct slab small_blocks;
-    struct slab large_blocks;
+    struct slab blocks[BLOCK_KINDS];
+    uint32_t block_rooms[BLOCK_KINDS];
     struct queue waits[WAITS];
     struct queue dirty;
     struct loop_timer timer;
@@ -135,12 +143,17 @@ void conn_cut(struct conn *conn);
 /* Closes at once; exchanges under way are `gone`. Not from within a call of the handler. */
 void conn_close(struct conn *conn);
 
+/* Refuses the request that has been coming for the longest, so that one that comes at once finds room;
+ * false if there is none. */
+bool conn_pool_make_room(struct conn_pool *pool);
+
 /* conn.c: feeds what has come, as far as the limits let further requests begin. */
 void conn_advance(struct conn *conn);
 /* Reads no further request: it is closed after the replies under way. */
 void conn_read_no_more(struct conn *conn);
 /* Answers the request that is being read, and reads no further one. */
 void conn_refuse(struct conn *conn, const struct error *error);
+void conn_refuse_overloaded(struct conn *conn);
 /* Settles whether it reads and how long it waits. */
 void conn_update(struct conn *conn);
 

@@ -6,8 +6,6 @@
 #include "io/conn_parts.h"
 
 #define BUFFER_BYTES_MAX (32U * 1024 * 1024)
-/* What a block for any request has room for besides: pieces of framing, and the next request. */
-#define LARGE_ROOM_SPARE 4096
 
 /* ---- one connection -------------------------------------------------------------------------- */
 
@@ -144,7 +142,7 @@ void conn_pool_accept(struct conn_pool *pool, int descriptor, const struct socka
 
 static bool pool_flush(struct loop_part *part) {
     struct conn_pool *pool = container_of(part, struct conn_pool, part);
-    uint64_t begun = pool->begun;
+    uint64_t begun = pool->begun_at_turn = pool->begun;
     struct queue marked;
     queue_init(&marked);
     queue_move(&marked, &pool->dirty);
@@ -163,15 +161,11 @@ static void pool_end(struct loop_part *part) {
 }
 
 static void pool_fill(struct conn_pool *pool) {
-    const struct conn_limits *limits = &pool->limits;
-    pool->large_room =
-        limits->http.header_bytes_max + limits->http.body_bytes_max + LARGE_ROOM_SPARE;
     slab_open(&pool->conns, sizeof(struct conn), 0);
     slab_open(&pool->parsers, http_parser_bytes(), 0);
     slab_open(&pool->exchanges, sizeof(struct exchange), 0);
     slab_open(&pool->writes, sizeof(struct conn_write), 0);
-    slab_open(&pool->small_blocks, BLOCK_SMALL_BYTES, 0);
-    slab_open(&pool->large_blocks, sizeof(struct block) + pool->large_room, 0);
+    blocks_open(pool);
     for (enum conn_wait wait = 0; wait < WAITS; wait++)
         queue_init(&pool->waits[wait]);
     queue_init(&pool->dirty);
@@ -232,9 +226,7 @@ void conn_pool_close(struct conn_pool *pool) {
     slab_close(&pool->parsers);
     slab_close(&pool->exchanges);
     slab_close(&pool->writes);
-    slab_close(&pool->small_blocks);
-    slab_close(&pool->large_blocks);
-    check(pool->buffer_bytes == 0);
+    blocks_close(pool);
     pool->magic = 0;
     free(pool);
 }

@@ -47,6 +47,22 @@ static void request_expire(struct conn *conn, uint32_t limit_ms) {
     conn_update(conn);
 }
 
+bool conn_pool_make_room(struct conn_pool *pool) {
+    struct queue *header = queue_first(&pool->waits[WAIT_HEADER]);
+    struct queue *body = queue_first(&pool->waits[WAIT_BODY]);
+    struct queue *first = header != NULL ? header : body;
+    if (header != NULL && body != NULL &&
+        container_of(body, struct conn, link)->deadline_us <
+            container_of(header, struct conn, link)->deadline_us)
+        first = body;
+    if (first == NULL)
+        return false;
+    struct conn *conn = container_of(first, struct conn, link);
+    conn_refuse_overloaded(conn);
+    conn_update(conn);
+    return true;
+}
+
 static void write_expire(struct conn *conn) {
     size_t left_bytes = uv_stream_get_write_queue_size(&conn->uv.stream);
     if (left_bytes < conn->write->left_bytes) {

@@ -92,6 +92,11 @@ static void turn_end(struct loop *loop) {
     loop->clock_is_read = false;
 }
 
+void loop_turn_break(struct loop *loop) {
+    turn_end(loop);
+    loop_wake(loop);
+}
+
 /* Timers may run between two polls (libuv's order differs by version), and what they queue must not
  * wait for the next event. */
 static void on_before_poll(uv_prepare_t *handle) {

@@ -11,6 +11,10 @@ uv_loop_t *loop_uv(struct loop *loop);
  * reads run inside the poll, before libuv's own hook after it. */
 void loop_wake(struct loop *loop);
 
+/* Ends the turn early and begins another: for who has had much to do in it, so that the first of a
+ * flood need not wait for the last. May close what the caller works on. */
+void loop_turn_break(struct loop *loop);
+
 /* Something with handles on a loop: connections, a listener, a client. */
 struct loop_part {
     struct queue link;

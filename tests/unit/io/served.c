@@ -20,7 +20,7 @@
 #include "io/address.h"
 
 #define PATIENCE_MS 20000
-#define HELD_MAX 64
+#define HELD_MAX 1024
 #define BIG_BYTES_MAX (16U * 1024 * 1024)
 
 struct served served;
@@ -96,6 +96,8 @@ static void on_refused(void *self, const struct error *error, struct buffer *out
 
 static void on_turn_end(void *self) {
     (void)self;
+    if (at_turn_end_count > served.batch_max)
+        served.batch_max = at_turn_end_count;
     for (unsigned i = 0; i < at_turn_end_count; i++)
         reply_with(at_turn_end[i], at_turn_end[i]->request.query);
     at_turn_end_count = 0;
@@ -175,6 +177,16 @@ void served_call(void (*function)(void)) {
 
 void served_drain(void) {
     conn_pool_drain(served.pool);
+}
+
+static void run_stall(struct loop_task *task) {
+    (void)task;
+    (void)usleep(300000);
+}
+
+void served_stall(void) {
+    static struct loop_task task = {.run = run_stall};
+    loop_post(served.loop, &task);
 }
 
 static size_t connections;

@@ -24,6 +24,8 @@ struct served {
     atomic_uint gone;
     atomic_uint refused;
     atomic_uint held;
+    unsigned
+        batch_max; /* most requests replied to at one end of a turn; read it when all is quiet */
 };
 extern struct served served;
 
@@ -35,6 +37,8 @@ void served_start(const struct conn_limits *limits, const char *address);
 void served_stop(void);
 /* Runs `call` on the loop's thread and returns when it has. */
 void served_call(void (*call)(void));
+/* Has the loop's thread do nothing for a third of a second, and does not wait for it. */
+void served_stall(void);
 /* Replies to what is held, the latest first or the earliest first; or to one. */
 void served_release_latest(void);
 void served_release_all(void);

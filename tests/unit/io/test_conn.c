@@ -99,6 +99,25 @@ static void test_replies_in_order(void **state) {
     (void)close(client);
 }
 
+/* A flood over many connections is served in parts, not all at the end. */
+static void test_flood_of_connections(void **state) {
+    (void)state;
+    enum { CLIENTS = 900 };
+    static int clients[CLIENTS];
+    for (unsigned i = 0; i < CLIENTS; i++)
+        clients[i] = client_open();
+    served_wait_connections(CLIENTS);
+    served_stall(); /* all send meanwhile, and come in one poll */
+    for (unsigned i = 0; i < CLIENTS; i++)
+        client_send(clients[i], GET("/end?x"));
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        client_expect(clients[i], 200, "x");
+        (void)close(clients[i]);
+    }
+    served_wait_connections(0);
+    assert_int_equal(served.batch_max, 256);
+}
+
 /* A request that is held keeps its texts while others come and go in the same buffers. */
 static void test_texts_stay_while_held(void **state) {
     (void)state;
@@ -359,6 +378,7 @@ static void test_refused(void **state) {
     assert_int_equal(reply.status, 400);
     assert_true(reply.close);
     assert_memory_equal(reply.body, "{\"code\":3,\"message\":\"", 21);
+    assert_non_null(strstr(reply.head, "\r\nX-Request-Id: refused-1\r\n"));
     client_expect_end(client, false);
     (void)close(client);
     served_wait_connections(0);
@@ -446,6 +466,7 @@ int main(void) {
         conn_test(test_byte_by_byte),
         conn_test(test_pipelined),
         conn_test(test_pipelined_flood),
+        conn_test(test_flood_of_connections),
         conn_test(test_replies_in_order),
         conn_test(test_texts_stay_while_held),
         conn_test(test_pipeline_limit),
