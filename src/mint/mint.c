@@ -182,16 +182,19 @@ void mint_sign_batch(struct mint *mint) {
     if (count == 0)
         return;
     for (size_t i = 0; i < count; i++)
-        mint->jobs[i] = (struct sign_job){.message = mint->batch[i]->signing_input,
-                                          .message_len = mint->batch[i]->signing_input_len,
+        mint->jobs[i] = (struct sign_job){.message = mint->batch[i]->signing_input.at,
+                                          .message_len = mint->batch[i]->signing_input.len,
                                           .signature = mint->batch[i]->signature};
     keyring_sign(mint->keyring, mint->jobs, count);
     metric_add(mint->metrics, METRIC_SIGN_BATCHES, 1);
     metric_add(mint->metrics, METRIC_CREDENTIALS, count);
     histogram_add(&mint->metrics->sign_batch, count);
     mint->batch_count = 0;
-    for (size_t i = 0; i < count; i++)
-        request_wake(mint->batch[i]);
+    for (size_t i = 0; i < count; i++) {
+        struct request *request = mint->batch[i]->request;
+        if (--request->unsigned_count == 0)
+            request_wake(request);
+    }
 }
 
 void mint_turn_end(struct mint *mint) {

@@ -37,15 +37,15 @@ struct quota *quota_of(struct quotas *quotas, const struct uuid *service_id) {
     return quota;
 }
 
-bool quota_take(struct quota *quota, uint32_t rate_per_s, uint32_t burst, uint64_t now_ns,
-                struct quota_state *ret_state) {
-    check(rate_per_s > 0 && burst > 0);
-    uint64_t interval_ns = 1000000000 / rate_per_s;
-    uint64_t room_ns = interval_ns * burst;
+bool quota_take(struct quota *quota, const struct quota_limit *limit, uint32_t count,
+                uint64_t now_ns, struct quota_state *ret_state) {
+    check(limit->rate_per_s > 0 && limit->burst > 0 && count > 0);
+    uint64_t interval_ns = 1000000000 / limit->rate_per_s;
+    uint64_t room_ns = interval_ns * limit->burst;
     uint64_t arrival_ns = atomic_load_explicit(&quota->arrival_ns, memory_order_relaxed);
     uint64_t next_ns;
     do {
-        next_ns = (arrival_ns > now_ns ? arrival_ns : now_ns) + interval_ns;
+        next_ns = (arrival_ns > now_ns ? arrival_ns : now_ns) + interval_ns * count;
         if (next_ns - now_ns > room_ns) {
             *ret_state = (struct quota_state){.retry_after_ns = next_ns - now_ns - room_ns};
             return false;

@@ -35,9 +35,12 @@ struct quota_state {
     uint32_t remaining;      /* requests that could follow at once */
     uint64_t retry_after_ns; /* when refused: until the next one is let through */
 };
-/* Lets a request through, or not: `rate_per_s` (1 to 1,000,000) in the long run, `burst` (at least 1)
- * at once. Any thread. */
-must_check bool quota_take(struct quota *quota, uint32_t rate_per_s, uint32_t burst,
+struct quota_limit {
+    uint32_t rate_per_s; /* in the long run: 1 to 1,000,000 */
+    uint32_t burst;      /* at once: at least 1 */
+};
+/* Lets `count` credentials through, or none. More than the burst never pass. Any thread. */
+must_check bool quota_take(struct quota *quota, const struct quota_limit *limit, uint32_t count,
                            uint64_t now_ns, struct quota_state *ret_state);
 
 #endif

@@ -5,6 +5,7 @@
 #include "cache/usage.h"
 #include "http/reply.h"
 #include "io/conn.h"
+#include "mint/issue.h"
 #include "mint/quota.h"
 #include "mint/route.h"
 #include "token/claims.h"
@@ -93,13 +94,11 @@ struct request {
     uint64_t seq;      /* of the change it made */
     struct buffer out; /* the answer, malloc'ed and grown as it is written */
 
-    /* SIGN. */
-    const char *signing_input;
-    size_t signing_input_len;
-    uint8_t signature[SIGNATURE_BYTES];
-    struct buffer signature_room; /* kept free for it in the body */
-    struct uuid jti;
-    uint32_t ttl_s;
+    /* ISSUE: one credential, or those of a batch. */
+    struct credential *credentials;
+    size_t credential_count;
+    size_t unsigned_count; /* waiting for their signature */
+    bool explain;          /* ?explain=1 */
 
     struct error error;
     unsigned status; /* 200 unless said otherwise */
@@ -163,7 +162,7 @@ struct mint {
     struct queue waiting[STEP_COUNT]; /* by deadline, for each step has one budget */
     struct queue woken;
     struct map flights;
-    struct request *batch[MINT_BATCH_MAX];
+    struct credential *batch[MINT_BATCH_MAX];
     struct sign_job jobs[MINT_BATCH_MAX];
     size_t batch_count;
     char *scratch; /* the claims, before they are base64 */
@@ -200,12 +199,6 @@ void request_wake(struct request *request);
 /* Room for at least `size` more bytes of the answer; NULL with ERROR_OVERLOADED when memory is out.
  * */
 struct buffer *request_out(struct request *request, size_t size);
-
-/* The steps that have files of their own. */
-bool issue_parse(struct request *request);
-bool issue_claims(struct request *request, struct cached_grant *grant,
-                  struct cached_project *project);
-void issue_signed(struct request *request);
 
 /* Single-flight: joins or starts the look-up for what the request misses; false with
  * request->error. */

@@ -3,6 +3,7 @@
 #define MINT_ROUTE_H
 
 #include "http/request.h"
+#include "mint/issue.h"
 #include "registry/store.h"
 
 struct request;
@@ -29,7 +30,7 @@ enum route_kind {
 enum route_param { PARAM_ORG, PARAM_PROJECT, PARAM_SERVICE, PARAM_ID, PARAM_COUNT };
 
 /* Query parameters that a route takes. */
-enum route_query { QUERY_NONE = 0, QUERY_PAGE = 1 };
+enum route_query { QUERY_NONE = 0, QUERY_PAGE = 1, QUERY_EXPLAIN = 2 };
 
 struct route {
     const char *name; /* "services.create": for logs, metrics and the audit */
@@ -39,6 +40,7 @@ struct route {
     uint32_t permission;
     enum route_kind kind;
     uint32_t query;
+    enum issue_form form; /* of ROUTE_ISSUE */
     /* Reads the body into request->input; false with request->error. NULL: a body must be empty or
      * {}. */
     bool (*parse)(struct request *request);

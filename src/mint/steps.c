@@ -48,13 +48,21 @@ static bool query_take(struct request *request, struct text name, struct text va
     uint64_t number = 0;
     if (!http_decode(value, true, &decoded))
         return error_about(&request->error, ERROR_QUERY_VALUE, name);
+    struct text plain = buffer_text(&decoded);
+    uint32_t takes = request->route->query;
+    if ((takes & QUERY_EXPLAIN) && text_equal(name, TEXT("explain"))) {
+        request->explain = text_equal(plain, TEXT("1")) || text_equal(plain, TEXT("true"));
+        return request->explain || text_equal(plain, TEXT("0")) ||
+               text_equal(plain, TEXT("false")) ||
+               error_about(&request->error, ERROR_QUERY_VALUE, name);
+    }
     bool is_size = text_equal(name, TEXT("page_size")) || text_equal(name, TEXT("pageSize"));
     bool is_token = text_equal(name, TEXT("page_token")) || text_equal(name, TEXT("pageToken"));
-    if (!(request->route->query & QUERY_PAGE) || (!is_size && !is_token))
+    if (!(takes & QUERY_PAGE) || (!is_size && !is_token))
         return error_about(&request->error, ERROR_QUERY_UNKNOWN, name);
     if (is_token)
-        return request_copy(request, buffer_text(&decoded), &request->page_token);
-    if (!text_number(buffer_text(&decoded), 1000, &number))
+        return request_copy(request, plain, &request->page_token);
+    if (!text_number(plain, 1000, &number))
         return error_about(&request->error, ERROR_QUERY_VALUE, name);
     request->page_size = (uint32_t)number;
     return true;
@@ -81,7 +89,9 @@ static bool body_parse(struct request *request, struct text body) {
         own = arena_over(memory, size);
         arena = &own;
     }
-    if (!json_read(body, 1, arena, &request->body, &request->error))
+    /* Attributes stand one level down, in a batch three. */
+    unsigned levels = request->route->form == ISSUE_BATCH ? 3 : 1;
+    if (!json_read(body, levels, arena, &request->body, &request->error))
         return false;
     return json_is_object(request->body) ||
            error_set(&request->error, ERROR_JSON_NOT_OBJECT, "the body");
@@ -378,7 +388,8 @@ int step_quota(struct request *request) {
         request->grant->quota = quota_of(mint->quotas, &request->caller.service_id);
     request->rate_per_s = policy->rate_per_s;
     request->rate_burst = policy->rate_burst;
-    if (quota_take(request->grant->quota, policy->rate_per_s, policy->rate_burst,
+    struct quota_limit limit = {policy->rate_per_s, policy->rate_burst};
+    if (quota_take(request->grant->quota, &limit, (uint32_t)request->credential_count,
                    mint->clock->monotonic_us * 1000, &request->quota))
         return VERDICT_NEXT;
     return FAIL(request, ERROR_RATE_LIMITED, "%llu", (unsigned long long)retry_after_s(request));
@@ -402,14 +413,25 @@ int step_act(struct request *request) {
 
 int step_claims(struct request *request) {
     check(request->grant != NULL && request->project != NULL);
-    return issue_claims(request, request->grant, request->project) ? VERDICT_NEXT : STEP_RESPOND;
+    if (!issue_claims(request, request->grant, request->project) || request->explain)
+        return STEP_RESPOND;
+    return VERDICT_NEXT;
 }
 
+/* The batch is signed early when it is full; whose last signature that was is woken. */
 int step_sign(struct request *request) {
     struct mint *mint = request->mint;
-    if (mint->batch_count == MINT_BATCH_MAX)
-        mint_sign_batch(mint);
-    mint->batch[mint->batch_count++] = request;
+    for (size_t i = 0; i < request->credential_count; i++)
+        request->unsigned_count += !error_is(&request->credentials[i].error);
+    if (request->unsigned_count == 0) /* a batch of refusals */
+        return step_sign_done(request);
+    for (size_t i = 0; i < request->credential_count; i++) {
+        if (error_is(&request->credentials[i].error))
+            continue;
+        if (mint->batch_count == MINT_BATCH_MAX)
+            mint_sign_batch(mint);
+        mint->batch[mint->batch_count++] = &request->credentials[i];
+    }
     return VERDICT_WAIT;
 }
 

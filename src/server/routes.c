@@ -4,7 +4,7 @@
 #include "server/handlers.h"
 
 #define HANDLER_LOCAL(handler) .kind = ROUTE_LOCAL, .local = handler
-#define HANDLER_ISSUE(handler) .kind = ROUTE_ISSUE
+#define HANDLER_ISSUE(handler) .kind = ROUTE_ISSUE, .form = handler
 #define HANDLER_READ(handler) .kind = ROUTE_READ, .work = handler
 #define HANDLER_WRITE(handler) .kind = ROUTE_WRITE, .work = handler
 

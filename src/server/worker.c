@@ -54,12 +54,27 @@ static void reply_count(struct worker *worker, size_t row, unsigned status) {
     counter_add(&worker->replies[row][i], 1);
 }
 
-static void log_credential(struct log_line *line, const struct request *request) {
+static void log_credential(struct log_line *line, const struct credential *credential) {
     char jti[2 * UUID_BYTES];
     struct buffer out = buffer_over(jti, sizeof(jti));
-    buffer_hex(&out, request->jti.bytes, UUID_BYTES);
+    buffer_hex(&out, credential->jti.bytes, UUID_BYTES);
     log_text(line, "jti", buffer_text(&out));
-    log_number(line, "ttl_s", request->ttl_s);
+    log_number(line, "ttl_s", credential->ttl_s);
+}
+
+/* Issuance is told by the log, never by the registry: a batch has a line for each. */
+static void batch_log(struct worker *worker, const struct request *request) {
+    for (size_t i = 0; i < request->credential_count; i++) {
+        struct log_line line;
+        const struct credential *credential = &request->credentials[i];
+        log_begin(&line, worker->log, LOG_INFO, "credential");
+        log_text(&line, "request_id", text_of(request->request_id));
+        if (error_is(&credential->error))
+            log_text(&line, "error", text_of(error_name(credential->error.code)));
+        else
+            log_credential(&line, credential);
+        log_end(&line);
+    }
 }
 
 static void request_log(struct worker *worker, const struct request *request, unsigned status) {
@@ -84,9 +99,12 @@ static void request_log(struct worker *worker, const struct request *request, un
         log_text(&line, "service", text_of(request->caller.service_name));
     if (route->who != WHO_NOBODY && request->token_is_read)
         log_uuid(&line, "token", &request->token.id);
-    if (route->kind == ROUTE_ISSUE && status == 200)
-        log_credential(&line, request);
+    bool is_minted = route->kind == ROUTE_ISSUE && status == 200 && !request->explain;
+    if (is_minted && route->form != ISSUE_BATCH)
+        log_credential(&line, &request->credentials[0]);
     log_end(&line);
+    if (is_minted && route->form == ISSUE_BATCH)
+        batch_log(worker, request);
 }
 
 static void worker_reply(void *self, struct request *request, const struct http_reply *reply) {
