@@ -424,7 +424,7 @@ def test_ends_under_load(make_daemon, rounds):
 def test_starts_and_ends_often(make_daemon, rounds):
     """What the registry still has to do at the end finds whom it does it for."""
     daemon = make_daemon()
-    for _ in range(rounds(12)):
+    for _ in range(rounds(25)):
         client = Client(daemon.address, daemon.operator_token)
         client.ok("GET", "/v1/orgs")
         client.close()
