@@ -15,6 +15,8 @@ struct settings {
 #undef SETTING_BOOL
 };
 
+#define SETTING_CIDRS_MAX 64 /* ranges in one setting */
+
 /* Settings and where each came from; one malloc'ed object. For one thread. */
 struct config;
 

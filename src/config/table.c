@@ -1,6 +1,8 @@
 /* The settings as rows, and what each kind and form of value may look like. */
 #include "config/table.h"
 
+#include "base/cidr.h"
+
 const struct setting setting_rows[SETTINGS] = {
 #define SETTING_TEXT(member, name_, value, form_, flag_, help_) \
     {.name = name_, \
@@ -149,6 +151,12 @@ static bool is_log_level(struct text text) {
     return is_one_of(text, words, array_count(words));
 }
 
+static bool is_cidrs(struct text text) {
+    struct cidr cidrs[SETTING_CIDRS_MAX];
+    size_t count;
+    return cidr_read_list(text, cidrs, SETTING_CIDRS_MAX, &count);
+}
+
 /* Origins as RFC 6454 §6.2 writes them, which is how browsers send them. */
 static bool is_origins(struct text text) {
     if (text_equal(text, TEXT("*")))
@@ -178,6 +186,7 @@ static const struct {
     [FORM_BRAND] = {is_brand, "1 to 16 of a-z and 0-9"},
     [FORM_LOG_FORMAT] = {is_log_format, "auto, json or text"},
     [FORM_LOG_LEVEL] = {is_log_level, "debug, info, warning or error"},
+    [FORM_CIDRS] = {is_cidrs, "a list such as 10.0.0.0/8,2001:db8::/32"},
     [FORM_ORIGINS] = {is_origins, "* or a list such as https://a.example,https://b.example"},
 };
 

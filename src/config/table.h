@@ -30,7 +30,8 @@ enum setting_form {
     FORM_BRAND,
     FORM_LOG_FORMAT,
     FORM_LOG_LEVEL,
-    FORM_ORIGINS
+    FORM_ORIGINS,
+    FORM_CIDRS
 };
 
 struct setting {

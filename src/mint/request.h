@@ -134,6 +134,8 @@ struct mint_settings {
     uint32_t max_token_bytes;
     uint32_t attributes_bytes_max;
     uint32_t in_flight_max;
+    const struct cidr *proxies; /* whose X-Forwarded-For is believed; outlive the mint */
+    size_t proxy_count;
     uint64_t registry_us;
     uint64_t acknowledge_us; /* lease and margin: after it nobody mints by what was before */
 };

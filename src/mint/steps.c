@@ -114,6 +114,35 @@ static bool body_read(struct request *request, const struct http_request *sent) 
            json_read_fields(request->body, NULL, 0, &given, &request->error);
 }
 
+static bool is_proxy(const struct mint *mint, struct text peer) {
+    uint8_t address[ADDRESS_BYTES];
+    if (!cidr_read_address(peer, address))
+        return false;
+    for (size_t i = 0; i < mint->settings.proxy_count; i++)
+        if (cidr_has(&mint->settings.proxies[i], address))
+            return true;
+    return false;
+}
+
+/* Each proxy adds whom it heard to the end of X-Forwarded-For: from there back, the first address
+ * that is no proxy of ours is the client's. What stands before it is hearsay. */
+static void peer_settle(struct request *request, struct text forwarded) {
+    struct text peer = text_of(request->peer);
+    while (forwarded.len > 0 && is_proxy(request->mint, peer)) {
+        const char *comma = memrchr(forwarded.at, ',', forwarded.len);
+        const char *start = comma != NULL ? comma + 1 : forwarded.at;
+        struct text last = {start, (size_t)(forwarded.at + forwarded.len - start)};
+        uint8_t address[ADDRESS_BYTES];
+        last = text_trim(last);
+        if (last.len >= sizeof(request->peer) || !cidr_read_address(last, address))
+            return;
+        memcpy(request->peer, last.at, last.len);
+        request->peer[last.len] = '\0';
+        peer = text_of(request->peer);
+        forwarded.len = comma != NULL ? (size_t)(comma - forwarded.at) : 0;
+    }
+}
+
 static bool params_keep(struct request *request) {
     for (size_t i = 0; i < PARAM_COUNT; i++)
         if (!request_copy(request, request->params[i], &request->params[i]))
@@ -126,6 +155,8 @@ int step_admit(struct request *request) {
     struct buffer id = buffer_over(request->request_id, REQUEST_ID_CHARS);
     request_id_take(sent->headers[HTTP_HEADER_REQUEST_ID], request->mint->random, &id);
     conn_peer(request->exchange->conn, request->peer);
+    if (request->mint->settings.proxy_count > 0)
+        peer_settle(request, sent->headers[HTTP_HEADER_FORWARDED_FOR]);
     if (!params_keep(request) || !query_read(request, sent->query) || !body_read(request, sent))
         return STEP_RESPOND;
     return request->route->who == WHO_NOBODY ? STEP_ACT : VERDICT_NEXT;
@@ -356,11 +387,11 @@ static uint64_t retry_after_s(const struct request *request) {
 }
 
 static bool is_address_allowed(struct request *request, const struct policy *policy) {
-    uint8_t address[16];
+    uint8_t address[ADDRESS_BYTES];
     struct text peer = text_of(request->peer);
     if (likely(policy->cidr_count == 0))
         return true;
-    return (policy_address_read(peer, address) && policy_allows_address(policy, address)) ||
+    return (cidr_read_address(peer, address) && policy_allows_address(policy, address)) ||
            error_about(&request->error, ERROR_POLICY_ADDRESS, peer);
 }
 

@@ -152,6 +152,8 @@ static bool main_loop_arm(struct server *server, struct error *ret_error) {
 
 static bool server_fill(struct server *server, struct error *ret_error) {
     server->log = log_open(NULL);
+    check(cidr_read_list(server->settings->trusted_proxies, server->proxies, SETTING_CIDRS_MAX,
+                         &server->proxy_count)); /* as the configuration has checked */
     if (!quotas_open(&server->quotas))
         return error_set(ret_error, ERROR_OVERLOADED, "memory");
     if (!random_open(&server->random))

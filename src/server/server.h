@@ -33,6 +33,8 @@ struct server {
     struct listener *ops_listener;
     struct metrics ops_metrics;
     struct quotas quotas;
+    struct cidr proxies[SETTING_CIDRS_MAX];
+    size_t proxy_count;
     struct random random; /* the main thread's */
     struct loop_timer timer;
     struct loop_timer poll_timer;

@@ -316,7 +316,7 @@ void worker_drain(struct worker *worker, uint64_t until_us) {
 }
 
 void worker_reload(struct worker *worker, const struct settings *settings) {
-    worker->next_settings = worker_mint_settings(settings);
+    worker->next_settings = worker_mint_settings(worker->server);
     worker->next_log_requests = settings->log_requests;
     worker->next_cors_origins = settings->cors_origins;
     atomic_store(&worker->is_reloading, true);
@@ -325,8 +325,11 @@ void worker_reload(struct worker *worker, const struct settings *settings) {
 
 /* ---- open, start, close ---------------------------------------------------------------------- */
 
-struct mint_settings worker_mint_settings(const struct settings *settings) {
+struct mint_settings worker_mint_settings(const struct server *server) {
+    const struct settings *settings = server->settings;
     return (struct mint_settings){
+        .proxies = server->proxies,
+        .proxy_count = server->proxy_count,
         .brand = settings->brand,
         .default_ttl_s = (uint32_t)settings->default_ttl_s,
         .max_ttl_s = (uint32_t)settings->max_ttl_s,
@@ -367,10 +370,10 @@ static bool caches_open(struct worker *worker, const struct settings *settings) 
            cache_open(&worker->cache, &options, &key);
 }
 
-static bool mint_make(struct worker *worker, const struct settings *settings) {
+static bool mint_make(struct worker *worker) {
     worker->mint = (struct mint){
         .ports = {worker, worker_submit, worker_reply, worker_refuse, worker_poll},
-        .settings = worker_mint_settings(settings),
+        .settings = worker_mint_settings(worker->server),
         .clock = loop_clock(worker->loop),
         .cache = &worker->cache,
         .freshness = &worker->freshness,
@@ -401,7 +404,7 @@ bool worker_open(struct server *server, unsigned index, struct worker **ret_work
     worker->log = log_open(loop_clock(worker->loop));
     if (!random_open(&worker->random))
         return error_set(ret_error, ERROR_INTERNAL, NULL);
-    if (!caches_open(worker, settings) || !mint_make(worker, settings))
+    if (!caches_open(worker, settings) || !mint_make(worker))
         return error_set(ret_error, ERROR_OVERLOADED, "memory");
     struct conn_limits limits = conn_limits_of(settings, server->worker_count);
     struct conn_handler handler = {worker, worker_begin, worker_gone, worker_refused};

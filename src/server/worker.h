@@ -62,7 +62,7 @@ struct worker {
     _Atomic bool has_ended;
 };
 
-struct mint_settings worker_mint_settings(const struct settings *settings);
+struct mint_settings worker_mint_settings(const struct server *server);
 /* Everything but the listener and the issuer of the cache. Freed by worker_close also after
  * failure. */
 must_check bool worker_open(struct server *server, unsigned index, struct worker **ret_worker,

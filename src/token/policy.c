@@ -1,8 +1,6 @@
 /* A service's policy: what its tokens may do less than its roles say. */
 #include "token/policy.h"
 
-#include <arpa/inet.h>
-
 struct policy_input {
     uint64_t given;
     uint64_t max_ttl_s;
@@ -29,71 +27,15 @@ static const struct json_field rate_fields[] = {
     {"burst", JSON_FIELD_NUMBER, offsetof(struct rate_input, burst)},
 };
 
-/* ---- addresses ------------------------------------------------------------------------------- */
+/* ---- what it allows ------------------------------------------------------------------------- */
 
-#define MAPPED_BITS 96 /* ::ffff:0:0/96, RFC 4291 §2.5.5.2 */
-
-static bool address_parse(struct text text, uint8_t ret_address[static 16], bool *ret_is_v4) {
-    char string[INET6_ADDRSTRLEN];
-    uint8_t address[16] = {[10] = 0xFF, [11] = 0xFF};
-    if (text.len >= sizeof(string) || memchr(text.at, '\0', text.len) != NULL)
-        return false;
-    memcpy(string, text.at, text.len);
-    string[text.len] = '\0';
-    *ret_is_v4 = inet_pton(AF_INET, string, address + 12) == 1;
-    if (!*ret_is_v4 && inet_pton(AF_INET6, string, address) != 1)
-        return false;
-    memcpy(ret_address, address, sizeof(address));
-    return true;
-}
-
-bool policy_address_read(struct text text, uint8_t ret_address[static 16]) {
-    bool is_v4;
-    return text.len > 0 && address_parse(text, ret_address, &is_v4);
-}
-
-static bool bits_are_equal(const uint8_t *a, const uint8_t *b, unsigned bits) {
-    unsigned whole = bits / 8, rest = bits % 8;
-    uint8_t mask = (uint8_t)(0xFF00U >> rest);
-    return memcmp(a, b, whole) == 0 && (rest == 0 || ((a[whole] ^ b[whole]) & mask) == 0);
-}
-
-/* Nothing but zeros behind the prefix: 10.0.0.1/8 is a slip, and which one is not ours to guess. */
-static bool is_prefix_clean(const struct cidr *cidr) {
-    for (unsigned bit = cidr->prefix_bits; bit < 128; bit++)
-        if (cidr->address[bit / 8] & 0x80U >> bit % 8)
-            return false;
-    return true;
-}
-
-bool cidr_read(struct text text, struct cidr *ret_cidr) {
-    const char *slash = text.len > 0 ? memchr(text.at, '/', text.len) : NULL;
-    struct text address = {text.at, slash != NULL ? (size_t)(slash - text.at) : text.len};
-    struct cidr cidr = {.prefix_bits = 128};
-    bool is_v4;
-    uint64_t bits;
-    if (address.len == 0 || !address_parse(address, cidr.address, &is_v4))
-        return false;
-    if (slash != NULL) {
-        struct text prefix = {slash + 1, text.len - address.len - 1};
-        if (!text_number(prefix, is_v4 ? 32 : 128, &bits))
-            return false;
-        cidr.prefix_bits = (uint8_t)(is_v4 ? bits + MAPPED_BITS : bits);
-    }
-    if (!is_prefix_clean(&cidr))
-        return false;
-    *ret_cidr = cidr;
-    return true;
-}
-
-bool policy_allows_address(const struct policy *policy, const uint8_t address[static 16]) {
+bool policy_allows_address(const struct policy *policy,
+                           const uint8_t address[static ADDRESS_BYTES]) {
     for (size_t i = 0; i < policy->cidr_count; i++)
-        if (bits_are_equal(policy->cidrs[i].address, address, policy->cidrs[i].prefix_bits))
+        if (cidr_has(&policy->cidrs[i], address))
             return true;
     return policy->cidr_count == 0;
 }
-
-/* ---- attributes ------------------------------------------------------------------------------ */
 
 static bool is_listed(const struct json *keys, struct text key) {
     for (struct json_iter i = json_iter(keys); json_next(&i);)

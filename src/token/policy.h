@@ -2,17 +2,12 @@
 #ifndef TOKEN_POLICY_H
 #define TOKEN_POLICY_H
 
+#include "base/cidr.h"
 #include "token/json.h"
 
 #define POLICY_BYTES_MAX 16384
 #define POLICY_CIDRS_MAX 64
 #define POLICY_RATE_MAX 1000000
-
-/* An address range (RFC 4632, RFC 4291 §2.3). IPv4 stands as its IPv4-mapped IPv6 address. */
-struct cidr {
-    uint8_t address[16];
-    uint8_t prefix_bits; /* of 128 */
-};
 
 /* Read once, when the grant is cached; values live as long as the arena. */
 struct policy {
@@ -32,11 +27,8 @@ struct policy {
 must_check bool policy_read(struct text text, struct arena *arena, struct policy *ret_policy,
                             struct error *ret_error);
 
-/* "192.0.2.0/24", "2001:db8::/32", or an address alone. */
-must_check bool cidr_read(struct text text, struct cidr *ret_cidr);
-/* Reads an address in text form, IPv4 as mapped; false if it is none. */
-must_check bool policy_address_read(struct text text, uint8_t ret_address[static 16]);
-bool policy_allows_address(const struct policy *policy, const uint8_t address[static 16]);
+bool policy_allows_address(const struct policy *policy,
+                           const uint8_t address[static ADDRESS_BYTES]);
 
 /* Whether a request may set this attribute to this value: it is allowed, and pinned to nothing
  * else. The error names the key. */
