@@ -277,10 +277,9 @@ static bool line_feed(struct http_parser *parser, size_t len) {
 /* RFC 9112 §6.1 and §6.3: chunked, once, last, alone here, and never beside Content-Length. */
 static bool transfer_coding_check(struct http_parser *parser) {
     struct text coding = span_text(parser->base, parser->fields[TRANSFER_ENCODING]);
-    if (parser->is_http_1_0)
-        return refuse(parser, ERROR_HTTP_FRAMING, "HTTP/1.0 has no Transfer-Encoding");
-    if (parser->fields[CONTENT_LENGTH].at != 0)
-        return refuse(parser, ERROR_HTTP_FRAMING, "Transfer-Encoding and Content-Length are given");
+    if (parser->is_http_1_0 || parser->fields[CONTENT_LENGTH].at != 0)
+        return refuse(parser, ERROR_HTTP_FRAMING,
+                      "Transfer-Encoding goes with HTTP/1.1 and without Content-Length");
     if (text_equal_nocase(coding, TEXT("chunked")))
         return true;
     size_t last = coding.len;
@@ -300,12 +299,12 @@ static bool fields_check(struct http_parser *parser) {
     parser->is_chunked = parser->fields[TRANSFER_ENCODING].at != 0;
     if (parser->is_chunked && !transfer_coding_check(parser))
         return false;
+    /* llhttp has seen to it that it is a number. */
+    uint32_t max = parser->limits->body_bytes_max;
     if (parser->fields[CONTENT_LENGTH].at != 0 &&
-        !text_number(span_text(parser->base, parser->fields[CONTENT_LENGTH]), UINT64_MAX,
+        !text_number(span_text(parser->base, parser->fields[CONTENT_LENGTH]), max,
                      &parser->content_length))
-        return refuse(parser, ERROR_HTTP_FRAMING, "Content-Length is not a number");
-    if (parser->content_length > parser->limits->body_bytes_max)
-        return refuse_limit(parser, ERROR_HTTP_BODY_LARGE, parser->limits->body_bytes_max);
+        return refuse_limit(parser, ERROR_HTTP_BODY_LARGE, max);
     bool expects = parser->fields[EXPECT].at != 0 && !parser->is_http_1_0;
     if (expects &&
         !text_equal_nocase(span_text(parser->base, parser->fields[EXPECT]), TEXT("100-continue")))

@@ -51,8 +51,8 @@ struct http_limits {
 enum http_event {
     HTTP_MORE,     /* nothing whole yet; feed more */
     HTTP_CONTINUE, /* as HTTP_MORE; the client waits for "100 Continue" to send the body */
-    HTTP_REQUEST, /* a request is whole: see http_parser_request */
-    HTTP_REFUSED, /* see http_parser_error; answer it and close: nothing after it can be trusted */
+    HTTP_REQUEST,  /* a request is whole: see http_parser_request */
+    HTTP_REFUSED,  /* see http_parser_error; answer it and close: nothing after it can be trusted */
 };
 
 /* Reads one request after the other. It holds offsets into the caller's buffer, no pointers, so the

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -40,6 +41,14 @@ static void test_addresses(void **state) {
         struct address address;
         assert_false(address_read(text_of(bad[i]), &address));
     }
+}
+
+static void test_localhost(void **state) {
+    (void)state;
+    struct address named, numbered;
+    assert_true(address_read(TEXT("localhost:80"), &named));
+    assert_true(address_read(TEXT("127.0.0.1:80"), &numbered));
+    assert_memory_equal(&named.storage, &numbered.storage, sizeof(struct sockaddr_in));
 }
 
 static void test_long_addresses(void **state) {
@@ -262,6 +271,7 @@ static void test_what_cannot_be(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_localhost),
         cmocka_unit_test(test_long_addresses),
         cmocka_unit_test(test_ipv4),
         cmocka_unit_test(test_ipv6),
