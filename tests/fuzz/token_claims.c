@@ -18,6 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const struct json *attributes = is_object && (data[0] & 1) == 0 ? value : NULL;
     struct claims_subject subject = {.attributes = attributes,
                                      .embed = (data[0] & 2) != 0,
+                                     .pinned = is_object && (data[0] & 16) != 0 ? value : NULL,
                                      .service_attributes = is_object ? value : NULL};
     struct text *texts[] = {&subject.user_id, &subject.user_email, &subject.external_user_id};
     if (!is_object && (data[0] >> 2 & 3) < 3)

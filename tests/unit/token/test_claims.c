@@ -168,6 +168,34 @@ static void test_embed(void **state) {
     assert_claims(",\"sub\":\"u\",\"attr\":{\"id\":\"u\",\"embed\":true}}");
 }
 
+/* What the policy pins stands in every form of attr, once, and as the policy spells it. */
+static void test_pinned(void **state) {
+    (void)state;
+    subject.pinned = parse("{\"tenant\":1.0,\"admin\":false}");
+    subject.attributes = parse("{}");
+    assert_claims(",\"attr\":{\"tenant\":1.0,\"admin\":false}}");
+    subject.attributes = parse("{\"a\":1,\"tenant\":1,\"b\":{\"tenant\":2}}");
+    assert_claims(",\"attr\":{\"a\":1,\"b\":{\"tenant\":2},\"tenant\":1.0,\"admin\":false}}");
+    subject.embed = true;
+    assert_claims(",\"attr\":{\"a\":1,\"b\":{\"tenant\":2},\"tenant\":1.0,\"admin\":false,"
+                  "\"embed\":true}}");
+    subject.pinned = parse("{\"embed\":0}");
+    subject.attributes = NULL;
+    subject.service_is_admin = true;
+    assert_claims(ITSELF ",\"attr\":{\"name\":\"my-service\",\"admin\":true,\"embed\":0}}");
+    subject.embed = false;
+    subject.pinned = parse("{\"admin\":false,\"name\":\"n\"}");
+    subject.service_attributes = parse("{\"admin\":true,\"x\":1}");
+    assert_claims(ITSELF ",\"attr\":{\"x\":1,\"admin\":false,\"name\":\"n\"}}");
+    subject.user_email = TEXT("a@b");
+    subject.pinned = parse("{\"domain\":\"b\"}");
+    assert_claims(",\"attr\":{\"email\":\"a@b\",\"admin\":false,\"domain\":\"b\"}}");
+    subject.user_email = (struct text){NULL, 0};
+    subject.user_id = TEXT("u");
+    subject.pinned = parse("{\"id\":\"v\"}");
+    assert_claims(",\"sub\":\"u\",\"attr\":{\"id\":\"v\"}}");
+}
+
 static void test_sec_is_last(void **state) {
     (void)state;
     subject.sec = TEXT("[{\"transitiveAccess\":{}}]");
@@ -201,6 +229,7 @@ int main(void) {
         cmocka_unit_test_setup(test_own_attributes_override, setup),
         cmocka_unit_test_setup(test_own_attributes_stay_out_of_a_users, setup),
         cmocka_unit_test_setup(test_embed, setup),
+        cmocka_unit_test_setup(test_pinned, setup),
         cmocka_unit_test_setup(test_sec_is_last, setup),
         cmocka_unit_test_setup(test_too_little_room_overflows, setup),
     };
