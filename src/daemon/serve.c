@@ -100,7 +100,7 @@ static void stopping(void *self) {
 
 static bool serve(const struct invocation *invocation, struct store *store,
                   struct error *ret_error) {
-    struct keyring *keyring;
+    struct keyring *keyring = NULL;
     struct server *server;
     int descriptors[SYSTEMD_SOCKETS_MAX];
     if (!keyring_load(store, &keyring, ret_error))

@@ -258,10 +258,12 @@ bool registry_open(const struct registry_options *options, struct registry **ret
     struct registry *registry =
         registry_make(readers < READERS_MAX ? readers : READERS_MAX, queue_max);
     char *path = strndup(address.at, address.len);
-    bool ok = registry != NULL && path != NULL;
-    ok = ok || error_set(ret_error, ERROR_OVERLOADED, "memory");
-    ok = ok && registry_connect(registry, engine, path, options->may_create, ret_error) &&
-         registry_start(registry, ret_error);
+    bool ok = false;
+    if (registry == NULL || path == NULL)
+        (void)error_set(ret_error, ERROR_OVERLOADED, "memory");
+    else
+        ok = registry_connect(registry, engine, path, options->may_create, ret_error) &&
+             registry_start(registry, ret_error);
     free(path);
     if (!ok) {
         registry_close(registry);

@@ -107,6 +107,7 @@ static int own_run(struct connection *connection, enum own own, int64_t *ret_num
         return code;
     code = sqlite3_step(statement);
     if (code == SQLITE_ROW) {
+        check(ret_number != NULL);
         *ret_number = sqlite3_column_int64(statement, 0);
         code = SQLITE_DONE;
     }

@@ -166,7 +166,7 @@ static uint64_t audit_end_check(const struct audit_tail *found, const struct aud
 bool store_audit_verify(struct session *session, uint64_t *ret_rows, uint64_t *ret_bad_id,
                         struct error *ret_error) {
     struct audit_walk walk = {0};
-    struct audit_tail tail;
+    struct audit_tail tail = {0};
     struct query query = {STATEMENT_AUDIT_ALL, NO_PARAMETERS, audit_walk_each, &walk};
     bool ok = session_read(session, ret_error) && audit_tail_read(session, &tail, ret_error) &&
               session_each(session, &query, ret_error);
