@@ -58,7 +58,7 @@ static bool fail_io(struct connection *connection, int code, struct error *ret_e
     if (is_reading_error(code))
         return error_set(ret_error, ERROR_REGISTRY_AWAY, NULL);
     connection->is_broken = true;
-    /* Closing would copy the log into the file, and fsync would say that all is well. */
+    /* Closing shall be no other than a crash: the next start sorts it out, see open_writer. */
     sqlite3_db_config(connection->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     return error_set(ret_error, ERROR_REGISTRY_READ_ONLY,
                      "a write to its disk failed; check the disk, then restart");

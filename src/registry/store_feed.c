@@ -15,8 +15,8 @@ static bool change_each(void *self, const struct row *row) {
     return true;
 }
 
-/* Every mutation wrote one row, so the rows behind the cursor are as many as the counter went on,
- * or some were trimmed away. */
+/* Every mutation wrote one row, so the rows behind the cursor are as many as the counter went on;
+ * else some were trimmed away, or there are too many, or the counter went back. */
 static bool changes_read(struct session *session, uint64_t cursor, struct feed *feed,
                          struct error *ret_error) {
     struct query query = {STATEMENT_CHANGES_AFTER, PARAMETERS(value_number((int64_t)cursor)),
@@ -48,8 +48,7 @@ static bool feed_read(struct session *session, uint64_t epoch, uint64_t cursor, 
     feed->seq = session->fed.seq;
     if (feed->seq == cursor && feed->epoch == epoch)
         return true;
-    feed->is_flush =
-        feed->epoch != epoch || feed->seq < cursor || feed->seq - cursor > FEED_CHANGES_MAX;
+    feed->is_flush = feed->epoch != epoch;
     return feed->is_flush || changes_read(session, cursor, feed, ret_error);
 }
 

@@ -33,6 +33,7 @@ static struct {
     int write_code;
     int read_code;
     bool has_no_shm;
+    bool is_frozen;
     bool has_failed;
 } disk = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -120,7 +121,7 @@ static int file_sync(sqlite3_file *file, int flags) {
     if (disk.syncs_until > 0)
         disk.syncs_until--;
     disk.has_failed |= fails;
-    if (!fails)
+    if (!fails && !disk.is_frozen)
         image_sync(image, real_of(file));
     if (image->dirty_count > 0)
         memset(image->dirty, 0, image->dirty_count);
@@ -215,8 +216,11 @@ static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int 
 static int vfs_delete(sqlite3_vfs *vfs, const char *path, int sync_folder) {
     (void)vfs;
     pthread_mutex_lock(&disk.lock);
-    image_of(path)->exists = false;
-    image_of(path)->size = 0;
+    struct image *image = image_of(path);
+    if (!disk.is_frozen) {
+        image->exists = false;
+        image->size = 0;
+    }
     pthread_mutex_unlock(&disk.lock);
     return disk.real->xDelete(disk.real, path, sync_folder);
 }
@@ -244,7 +248,7 @@ void disk_reset(void) {
     disk_fail_sync(0);
     disk_fail_write(0, SQLITE_OK);
     disk_fail_read(SQLITE_OK);
-    disk.has_no_shm = false;
+    disk.has_no_shm = disk.is_frozen = false;
     for (size_t i = 0; i < FILES_MAX; i++) {
         free(disk.images[i].bytes);
         free(disk.images[i].dirty);
@@ -282,7 +286,12 @@ bool disk_has_failed(void) {
     return has_failed;
 }
 
+void disk_freeze(void) {
+    disk.is_frozen = true;
+}
+
 void disk_power_cut(void) {
+    disk.is_frozen = false;
     for (size_t i = 0; i < FILES_MAX; i++) {
         struct image *image = &disk.images[i];
         if (image->path[0] == '\0')

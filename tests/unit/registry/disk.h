@@ -25,6 +25,9 @@ void disk_without_shared_memory(void);
 /* Whether a failure was met since it was asked for. */
 bool disk_has_failed(void);
 
+/* From now on nothing reaches the disk any more, though syncs say so: for what must be done between
+ * the moment at which the power goes and disk_power_cut. */
+void disk_freeze(void);
 /* The power goes and comes back: the files are what the disk holds. With no file open. */
 void disk_power_cut(void);
 

@@ -105,6 +105,8 @@ static void fail_sync(uint32_t k, enum after after) {
     if (victim_open(&victim))
         victim_run_until_failure(&victim);
     assert_true(disk_has_failed());
+    if (after == POWER_CUT)
+        disk_freeze();
     victim_close(&victim);
     disk_fail_sync(0);
     if (after == POWER_CUT)
@@ -114,6 +116,7 @@ static void fail_sync(uint32_t k, enum after after) {
         assert_true(victim_open(&victim));
         for (int i = 0; i < 5; i++)
             assert_ok(victim_make(&victim, &error));
+        disk_freeze();
         victim_close(&victim);
         disk_power_cut();
     }
@@ -138,6 +141,8 @@ static void test_power_cut(void **state) {
         assert_true(victim_open(&victim));
         for (int i = 0; i < 1 + round % 7; i++)
             assert_ok(victim_make(&victim, &error));
+        if (round % 2 == 0)
+            disk_freeze();
         victim_close(&victim);
         disk_power_cut();
         victim_check(&victim);

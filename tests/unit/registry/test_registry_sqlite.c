@@ -193,6 +193,18 @@ static void test_locked_by_another(void **state) {
     sqlite3_close(db);
 }
 
+static void test_write_locks_from_its_begin(void **state) {
+    struct store *store = *state;
+    struct error error;
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(store->folder.file, &db), SQLITE_OK);
+    assert_ok(session_write(&store->writer, &error));
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_BUSY);
+    session_end(&store->writer, false);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
 static void *unlock_soon(void *self) {
     usleep(300 * 1000);
     assert_int_equal(sqlite3_exec(self, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
@@ -293,6 +305,8 @@ int main(void) {
                                         store_teardown),
         cmocka_unit_test_setup_teardown(test_replaced_file_is_noticed, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(test_locked_by_another, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(test_write_locks_from_its_begin, store_setup,
+                                        store_teardown),
         cmocka_unit_test_setup_teardown(test_waits_for_another, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(test_damaged_file, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(test_log_is_brought_home, store_setup, store_teardown),

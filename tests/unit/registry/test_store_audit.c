@@ -131,7 +131,7 @@ static void test_changed_row(void **state) {
         "after_json = 'x'",
         "hash = x'00'",
         /* The same bytes in another place. */
-        "action = action || 't', target = substr(target, 2)",
+        "action = action || substr(target, 1, 1), target = substr(target, 2)",
     };
     make_rows(store);
     for (size_t i = 0; i < array_count(edits); i++) {
