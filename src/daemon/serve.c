@@ -118,6 +118,8 @@ static bool serve(const struct invocation *invocation, struct store *store,
     bool is_open = server_open(&options, &server, ret_error);
     if (is_open) {
         server_run(server);
+        registry_close(store->registry);
+        store->registry = NULL;
         server_close(server);
     }
     keyring_release(keyring);

@@ -197,6 +197,8 @@ void server_run(struct server *server) {
     if (server->options.on_ready != NULL)
         server->options.on_ready(server->options.self, server->address, server->ops_address);
     loop_run(server->loop);
+    for (size_t i = 0; i < server->worker_count; i++)
+        worker_join(server->workers[i]);
     log_event(server->log, LOG_INFO, "stopped", "every request under way has ended");
 }
 
@@ -206,13 +208,8 @@ void server_close(struct server *server) {
     for (size_t i = 0; server->workers != NULL && i < server->worker_count; i++)
         worker_close(server->workers[i]);
     free(server->workers);
-    if (server->loop != NULL) {
-        loop_stop(server->loop);
-        loop_run(server->loop);
-    }
     conn_pool_close(server->ops_pool);
-    if (server->loop != NULL)
-        loop_close(server->loop);
+    loop_close(server->loop);
     metadata_free(&server->metadata);
     quotas_close(&server->quotas);
     random_close(&server->random);

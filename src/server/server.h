@@ -50,6 +50,7 @@ must_check bool server_open(const struct server_options *options, struct server 
                             struct error *ret_error);
 /* Serves until SIGTERM or SIGINT, drains, and returns when all workers have ended. */
 void server_run(struct server *server);
+/* After the registry was closed: until then its threads may answer to the loops. */
 void server_close(struct server *server);
 
 /* What is well and what is not, as JSON; returns the HTTP status (200 or 503). */

@@ -428,15 +428,16 @@ bool worker_start(struct worker *worker, struct error *ret_error) {
     return worker->has_thread || error_set(ret_error, ERROR_OVERLOADED, "threads");
 }
 
+void worker_join(struct worker *worker) {
+    if (worker->has_thread)
+        (void)pthread_join(worker->thread, NULL);
+    worker->has_thread = false;
+}
+
 void worker_close(struct worker *worker) {
     if (worker == NULL)
         return;
-    if (worker->has_thread)
-        (void)pthread_join(worker->thread, NULL);
-    else if (worker->loop != NULL) {
-        loop_stop(worker->loop); /* nothing runs: closes what was opened */
-        loop_run(worker->loop);
-    }
+    worker_join(worker);
     conn_pool_close(worker->pool);
     /* Cut off by the drain timeout with a look-up under way: the process ends, and its memory with
      * it. */
@@ -447,7 +448,6 @@ void worker_close(struct worker *worker) {
         usage_close(&worker->usage);
     freshness_close(&worker->freshness);
     random_close(&worker->random);
-    if (worker->loop != NULL)
-        loop_close(worker->loop);
+    loop_close(worker->loop);
     free(worker);
 }

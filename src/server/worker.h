@@ -68,6 +68,8 @@ struct mint_settings worker_mint_settings(const struct server *server);
 must_check bool worker_open(struct server *server, unsigned index, struct worker **ret_worker,
                             struct error *ret_error);
 must_check bool worker_start(struct worker *worker, struct error *ret_error);
+/* Waits for the thread's end. */
+void worker_join(struct worker *worker);
 void worker_close(struct worker *worker);
 
 /* From the main thread. */
