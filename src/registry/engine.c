@@ -28,7 +28,7 @@ void row_bytes(const struct row *row, size_t column, uint8_t *ret_bytes, size_t 
 }
 
 struct uuid row_uuid(const struct row *row, size_t column) {
-    struct uuid uuid;
+    struct uuid uuid = {{0}};
     row_bytes(row, column, uuid.bytes, UUID_BYTES);
     return uuid;
 }

@@ -33,7 +33,7 @@ bool session_open(struct session *session, const struct engine *engine,
 void session_close(struct session *session) {
     if (session->connection == NULL)
         return;
-    magic_check(session, SESSION_MAGIC);
+    check(session->magic == SESSION_MAGIC);
     session->engine->close(session->connection);
     arena_reset(&session->arena);
     free(session->arena.at);

@@ -58,6 +58,33 @@ static void test_nothing_new(void **state) {
     assert_int_equal(feed.count, 1);
 }
 
+static unsigned queries;
+
+static bool counting_query(struct connection *connection, const struct query *query,
+                           struct error *ret_error) {
+    queries++;
+    return engine_sqlite.query(connection, query, ret_error);
+}
+
+/* A poll without news reads no table. */
+static void test_nothing_new_costs_little(void **state) {
+    struct store *store = *state;
+    struct engine counting = engine_sqlite;
+    counting.query = counting_query;
+    store->reader.engine = &counting;
+    make_org(store, "acme", 1);
+    uint64_t epoch = first_poll(store);
+    queries = 0;
+    for (int i = 0; i < 5; i++)
+        poll(&store->reader, epoch, 1);
+    assert_int_equal(queries, 0);
+    make_org(store, "other", 2);
+    poll(&store->reader, epoch, 1);
+    assert_int_equal(feed.count, 1);
+    assert_int_equal(queries, 2);
+    store->reader.engine = &engine_sqlite;
+}
+
 static void test_each_commit_is_seen(void **state) {
     struct store *store = *state;
     uint64_t epoch = first_poll(store);
@@ -176,6 +203,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_changes_in_order, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(test_nothing_new, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(test_nothing_new_costs_little, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(test_each_commit_is_seen, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(test_another_process_is_seen, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(test_limit, store_setup, store_teardown),
