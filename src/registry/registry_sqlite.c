@@ -11,7 +11,7 @@
 #define BUSY_TIMEOUT_MS 2000  /* for another process that is writing */
 #define CHECKPOINT_PAGES 1000 /* SQLite's own default: 4 MiB of log */
 #define NO_FILE "there is no such file; make it with 'mintd init'"
-#define APPLICATION_ID "1835691630" /* "mint", bytes 68 to 71 of the file */
+#define APPLICATION_ID "1835626100" /* "mint", bytes 68 to 71 of the file */
 
 /* What this engine needs for itself, behind the store's statements. */
 enum own {

@@ -94,7 +94,7 @@ static void test_not_made_unless_asked(void **state) {
     assert_non_null(strstr(error.subject, "mintd init"));
     assert_int_not_equal(access(folder.file, F_OK), 0);
     /* Made, but the process died before the first step. */
-    file_change(&folder, "PRAGMA application_id = 1835691630");
+    file_change(&folder, "PRAGMA application_id = 1835626100");
     assert_error(open_with(&engine_sqlite, &folder, false, &error), FIELD_VALUE);
     assert_non_null(strstr(error.subject, "mintd init"));
     assert_ok(open_with(&engine_sqlite, &folder, true, &error));
