@@ -65,6 +65,7 @@ struct conn_write {
     struct conn *conn;
     struct block *blocks;
     size_t left_bytes; /* when looked last */
+    uint64_t progress_us;
 };
 
 struct conn {
@@ -142,6 +143,8 @@ void conn_mark(struct conn *conn);
 void conn_cut(struct conn *conn);
 /* Closes at once; exchanges under way are `gone`. Not from within a call of the handler. */
 void conn_close(struct conn *conn);
+/* The same, and has the kernel drop what the peer did not take. */
+void conn_reset(struct conn *conn);
 
 /* Refuses the request that has been coming for the longest, so that one that comes at once finds room;
  * false if there is none. */

@@ -59,6 +59,14 @@ void conn_close(struct conn *conn) {
     uv_close(&conn->uv.handle, on_closed);
 }
 
+void conn_reset(struct conn *conn) {
+    const struct linger at_once = {.l_onoff = 1};
+    int descriptor;
+    if (uv_fileno(&conn->uv.handle, &descriptor) == 0)
+        (void)setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    conn_close(conn);
+}
+
 /* ---- taking connections in ------------------------------------------------------------------- */
 
 /* Keeps the address in its shortest form: IPv4 as such, also when it came through an IPv6 socket.

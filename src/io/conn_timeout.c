@@ -4,8 +4,10 @@
 
 /* How long what the peer still sends is dropped after the last reply, so that the reply is not lost
  * to the reset that a closed socket answers with (RFC 9112 §9.6). */
-#define LINGER_MS 2000
+#define LINGER_MS 1000
 #define EXPIRE_MS_MAX 250
+/* How often it is looked in the time for a write whether there is progress. */
+#define WRITE_CHECKS 16
 
 static uint32_t wait_ms(const struct conn_pool *pool, enum conn_wait wait) {
     const struct conn_limits *limits = &pool->limits;
@@ -18,7 +20,7 @@ static uint32_t wait_ms(const struct conn_pool *pool, enum conn_wait wait) {
     case WAIT_BODY:
         return limits->body_ms;
     case WAIT_WRITE:
-        return limits->write_ms;
+        return limits->write_ms / WRITE_CHECKS;
     default:
         return LINGER_MS;
     }
@@ -63,15 +65,20 @@ bool conn_pool_make_room(struct conn_pool *pool) {
     return true;
 }
 
+/* Looks at a write now and then, and ends it when there was no progress for the whole time. */
 static void write_expire(struct conn *conn) {
+    struct conn_write *write = conn->write;
+    uint64_t now_us = loop_clock(conn->pool->loop)->monotonic_us;
     size_t left_bytes = uv_stream_get_write_queue_size(&conn->uv.stream);
-    if (left_bytes < conn->write->left_bytes) {
-        conn->write->left_bytes = left_bytes;
+    if (left_bytes < write->left_bytes)
+        write->progress_us = now_us;
+    write->left_bytes = left_bytes;
+    if (now_us - write->progress_us < (uint64_t)conn->pool->limits.write_ms * 1000) {
         wait_start(conn, WAIT_WRITE);
         return;
     }
     metric_add(conn->pool->metrics, METRIC_CONNECTIONS_SLOW, 1);
-    conn_close(conn);
+    conn_reset(conn);
 }
 
 static void conn_expire(struct conn *conn) {
@@ -104,7 +111,7 @@ void conn_pool_expire(struct loop_timer *timer) {
     }
 }
 
-/* A quarter of the shortest time, so that none is late by more than that. */
+/* An eighth of the shortest time, so that none is late by more than that. */
 uint32_t conn_pool_expire_ms(const struct conn_limits *limits) {
     uint32_t shortest = limits->idle_ms;
     if (limits->header_ms < shortest)
@@ -113,6 +120,6 @@ uint32_t conn_pool_expire_ms(const struct conn_limits *limits) {
         shortest = limits->body_ms;
     if (limits->write_ms < shortest)
         shortest = limits->write_ms;
-    uint32_t ms = shortest / 4;
+    uint32_t ms = shortest / 8;
     return ms > EXPIRE_MS_MAX ? EXPIRE_MS_MAX : ms > 0 ? ms : 1;
 }

@@ -184,6 +184,7 @@ static bool out_wait(struct conn *conn, const uv_buf_t *pieces, unsigned count) 
         conn->out_last = NULL;
     last->next = NULL;
     write->left_bytes = uv_stream_get_write_queue_size(&conn->uv.stream);
+    write->progress_us = loop_clock(conn->pool->loop)->monotonic_us;
     conn->write = write;
     return true;
 }

@@ -419,7 +419,7 @@ static void test_lingers_not_for_ever(void **state) {
     client_expect_end(client, false);
     uint64_t start_ms = client_ms();
     served_wait_connections(0);
-    assert_in_range(client_ms() - start_ms, 1000, 5000);
+    assert_in_range(client_ms() - start_ms, 900, 5000);
     (void)close(client);
 }
 
