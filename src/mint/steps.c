@@ -195,9 +195,21 @@ static bool is_believed(const struct mint *mint, const struct stamp *stamp,
     return accepts;
 }
 
+/* NULL if it is not there, or was cut. */
+static struct cached_grant *grant_believed(const struct mint *mint, const struct uuid *token_id) {
+    struct cached_grant *cached = cache_find_grant(mint->cache, token_id);
+    if (cached == NULL)
+        return NULL;
+    const struct grant *grant = cached->grant;
+    const struct scope scopes[] = {{SCOPE_TOKEN, grant->token_id},
+                                   {SCOPE_SERVICE, grant->service_id},
+                                   {SCOPE_ORG, grant->org_id}};
+    return is_believed(mint, &cached->entry.stamp, scopes, array_count(scopes)) ? cached : NULL;
+}
+
 static enum found grant_find(struct request *request) {
     struct mint *mint = request->mint;
-    struct cached_grant *cached = cache_find_grant(mint->cache, &request->token.id);
+    struct cached_grant *cached = grant_believed(mint, &request->token.id);
     if (cached == NULL) {
         enum error_code known =
             cache_unknown_find(mint->cache, &request->token.id, mint->clock->monotonic_us);
@@ -207,11 +219,6 @@ static enum found grant_find(struct request *request) {
         return found_bad(request, known);
     }
     const struct grant *grant = cached->grant;
-    const struct scope scopes[] = {{SCOPE_TOKEN, grant->token_id},
-                                   {SCOPE_SERVICE, grant->service_id},
-                                   {SCOPE_ORG, grant->org_id}};
-    if (!is_believed(mint, &cached->entry.stamp, scopes, array_count(scopes)))
-        return FOUND_MISS;
     if (grant->kind != request->token.kind ||
         !service_token_matches(&request->token, grant->secret_hash))
         return found_bad(request, ERROR_TOKEN_UNKNOWN);
@@ -227,6 +234,16 @@ static bool is_own_org(const struct request *request, const struct grant *grant)
            text_equal_nocase(request->params[PARAM_ORG], grant->org_name);
 }
 
+static struct cached_project *project_believed(const struct mint *mint, const struct uuid *org_id,
+                                               struct text name) {
+    struct cached_project *cached = cache_find_project(mint->cache, org_id, name);
+    if (cached == NULL)
+        return NULL;
+    const struct scope scopes[] = {{SCOPE_PROJECT, cached->record->project.id},
+                                   {SCOPE_ORG, cached->record->project.org_id}};
+    return is_believed(mint, &cached->entry.stamp, scopes, array_count(scopes)) ? cached : NULL;
+}
+
 /* A project of another org is not looked up: `authorize` refuses. */
 static enum found project_find(struct request *request) {
     struct mint *mint = request->mint;
@@ -234,20 +251,14 @@ static enum found project_find(struct request *request) {
     struct text name = request->params[PARAM_PROJECT];
     if (name.len == 0 || !is_own_org(request, grant) || request->is_project_missing)
         return FOUND_GOOD;
-    struct cached_project *cached = cache_find_project(mint->cache, &grant->org_id, name);
-    if (cached == NULL) {
-        struct uuid key = cache_project_key(mint->cache, &grant->org_id, name);
-        request->is_project_missing =
-            !text_is_name(name) ||
-            cache_unknown_find(mint->cache, &key, mint->clock->monotonic_us) != ERROR_NONE;
-        return request->is_project_missing ? FOUND_GOOD : FOUND_MISS;
-    }
-    const struct scope scopes[] = {{SCOPE_PROJECT, cached->record->project.id},
-                                   {SCOPE_ORG, cached->record->project.org_id}};
-    if (!is_believed(mint, &cached->entry.stamp, scopes, array_count(scopes)))
-        return FOUND_MISS;
-    request->project = cached;
-    return FOUND_GOOD;
+    request->project = project_believed(mint, &grant->org_id, name);
+    if (request->project != NULL)
+        return FOUND_GOOD;
+    struct uuid key = cache_project_key(mint->cache, &grant->org_id, name);
+    request->is_project_missing =
+        !text_is_name(name) ||
+        cache_unknown_find(mint->cache, &key, mint->clock->monotonic_us) != ERROR_NONE;
+    return request->is_project_missing ? FOUND_GOOD : FOUND_MISS;
 }
 
 static enum found auth_find(struct request *request) {
