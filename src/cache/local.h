@@ -24,7 +24,7 @@ struct cached_grant {
     struct usage_note *usage; /* of its last use, not yet written; or NULL */
     struct policy policy;     /* its values live in policy_memory */
     void *policy_memory;
-    void *quota; /* the counter of its rate limit, whose owner is above this layer; NULL: not asked */
+    void *quota; /* of its rate limit, owned above this layer; NULL: not asked for yet */
     size_t actor_len;
     char actor_part[160];
 };
