@@ -5,17 +5,21 @@
 
 #include "mint/steps.h"
 
-/* What makes two look-ups the same. */
+/* What makes two look-ups the same. One that was asked before the last changes does not do for who
+ * came after them: a project made meanwhile is missing in its answer. */
 struct flight_key {
     struct uuid token_id;
     struct text project;
+    uint64_t generation;
+    uint64_t cursor;
 };
 
 static bool flight_is_of(const void *value, const void *key) {
     const struct flight *flight = value;
     const struct flight_key *wanted = key;
     return uuid_equal(&flight->token_id, &wanted->token_id) &&
-           text_equal((struct text){flight->project, flight->project_len}, wanted->project);
+           text_equal((struct text){flight->project, flight->project_len}, wanted->project) &&
+           flight->generation == wanted->generation && flight->cursor == wanted->cursor;
 }
 
 bool flights_open(struct mint *mint) {
@@ -31,7 +35,10 @@ static struct flight_key key_of(const struct request *request) {
     struct text project = request->params[PARAM_PROJECT];
     if (project.len > NAME_BYTES_MAX)
         project.len = NAME_BYTES_MAX;
-    return (struct flight_key){.token_id = request->token.id, .project = project};
+    return (struct flight_key){.token_id = request->token.id,
+                               .project = project,
+                               .generation = request->mint->freshness->generation,
+                               .cursor = request->mint->freshness->cursor};
 }
 
 /* On a registry thread. */
@@ -144,8 +151,8 @@ static struct flight *flight_start(struct mint *mint, const struct flight_key *k
     flight->mint = mint;
     flight->hash = hash;
     flight->asked_us = mint->clock->monotonic_us;
-    flight->generation = mint->freshness->generation;
-    flight->cursor = mint->freshness->cursor;
+    flight->generation = key->generation;
+    flight->cursor = key->cursor;
     flight->token_id = key->token_id;
     flight->project_len = key->project.len;
     if (key->project.len > 0)
