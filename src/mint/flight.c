@@ -64,6 +64,10 @@ static enum error_code grant_verdict(const struct flight *flight) {
                                                        : flight->grant_error.code;
 }
 
+static bool is_bad(enum error_code verdict) {
+    return verdict == ERROR_TOKEN_UNKNOWN || verdict == ERROR_TOKEN_REVOKED;
+}
+
 /* "Unknown" is remembered only if nothing changed since it was asked: it may be known by now. */
 static bool may_remember(const struct flight *flight) {
     const struct freshness *freshness = flight->mint->freshness;
@@ -90,8 +94,7 @@ static void flight_fill_project(struct flight *flight, const struct uuid *org_id
 /* Puts what was found where the next request will find it. */
 static void flight_fill(struct flight *flight, enum error_code verdict) {
     struct mint *mint = flight->mint;
-    bool is_bad = verdict == ERROR_TOKEN_UNKNOWN || verdict == ERROR_TOKEN_REVOKED;
-    if (is_bad && may_remember(flight))
+    if (is_bad(verdict) && may_remember(flight))
         cache_unknown_add(mint->cache, &flight->token_id, verdict, mint->clock->monotonic_us);
     if (verdict != ERROR_NONE) {
         free(flight->grant);
@@ -117,7 +120,7 @@ static void flight_fill(struct flight *flight, enum error_code verdict) {
 /* Tells a waiter what the look-up itself said; what was found it will find in the cache. */
 static void flight_tell(const struct flight *flight, struct request *request,
                         enum error_code verdict) {
-    if (verdict != ERROR_NONE)
+    if (is_bad(verdict))
         (void)error_set(&request->error, verdict, NULL);
     else if (error_is(&flight->grant_error))
         request->error = flight->grant_error;
