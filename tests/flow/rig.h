@@ -79,6 +79,7 @@ bool rig_is_idle(const struct rig *rig);
 /* cmocka's setup and teardown for tests whose state is a rig in a realm of its own. */
 int rig_setup(void **state);
 int rig_teardown(void **state);
+#define RIG_TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 /* What a client sends; what is not said is as in a request that is fine. */
 struct ask {

@@ -323,8 +323,6 @@ static void test_usage(void **state) {
     assert_true(uuid_equal(&uses[1].id, &rig->realm->world.tokens[GUEST].token.id));
 }
 
-#define RIG_TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         RIG_TEST(test_miss_then_hit),   RIG_TEST(test_project_miss),
