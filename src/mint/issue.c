@@ -80,7 +80,9 @@ static bool own_attributes(struct credential *credential, struct text stored,
     if (memory == NULL)
         return error_set(&credential->error, ERROR_OVERLOADED, "memory");
     struct arena arena = arena_over(memory, size);
-    return json_read(stored, 1, &arena, ret_attributes, &credential->error);
+    /* What is wrong with them is not the caller's fault. */
+    return json_read(stored, 1, &arena, ret_attributes, &credential->error) ||
+           error_set(&credential->error, ERROR_INTERNAL, NULL);
 }
 
 /* sec of an iframe that shows one resource and nothing else: what Rill's runtime enforces. */
