@@ -146,8 +146,8 @@ void conn_close(struct conn *conn);
 /* The same, and has the kernel drop what the peer did not take. */
 void conn_reset(struct conn *conn);
 
-/* Refuses the request that has been coming for the longest, so that one that comes at once finds room;
- * false if there is none. */
+/* Refuses the request that has been coming for the longest, so that one that comes at once finds
+ * room; false if there is none. */
 bool conn_pool_make_room(struct conn_pool *pool);
 
 /* conn.c: feeds what has come, as far as the limits let further requests begin. */

@@ -32,7 +32,8 @@ static const struct json_field edit_fields[] = {
     {"policy", JSON_FIELD_OBJECT, offsetof(struct service_input, policy_value)},
 };
 
-/* The value as compact JSON of at most `max` bytes; `ret_text` is left alone where there is none. */
+/* The value as compact JSON of at most `max` bytes; `ret_text` is left alone where there is none.
+ * */
 static bool object_keep(struct request *request, const struct json *value, uint32_t max,
                         struct text *ret_text) {
     if (value == NULL)

@@ -215,8 +215,8 @@ static void little_memory(struct conn_limits *limits) {
     limits->buffer_bytes_max = 40 * BLOCK_SMALL_BYTES;
 }
 
-/* Requests that wait for their rest take three quarters; beyond that, whoever comes takes the place of
- * the one that has waited for the longest. */
+/* Requests that wait for their rest take three quarters; beyond that, whoever comes takes the place
+ * of the one that has waited for the longest. */
 static void test_buffers(void **state) {
     (void)state;
     int clients[40];
