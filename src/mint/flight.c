@@ -140,7 +140,8 @@ static void flight_done(struct registry_job *job) {
         struct request *request = container_of(link, struct request, flight_link);
         request->flight = NULL;
         flight_tell(flight, request, verdict);
-        request_wake(request);
+        if (request->state != REQUEST_WOKEN) /* already, for its time was over or its client gone */
+            request_wake(request);
     }
     free(flight);
 }

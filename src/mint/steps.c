@@ -288,10 +288,11 @@ int step_auth_registry(struct request *request) {
 }
 
 int step_auth_registry_done(struct request *request) {
-    if (request->flight != NULL)
+    if (request->flight != NULL) { /* there is no answer: its time is over, or its client gone */
         flight_leave(request);
-    if (request->timed_out)
         return FAIL(request, ERROR_REGISTRY_AWAY, NULL);
+    }
+    request->timed_out = false;
     if (error_is(&request->error))
         return STEP_RESPOND;
     switch (auth_find(request)) {
