@@ -86,8 +86,7 @@ static void signature_check(const struct realm *realm, const struct minted *mint
     assert_true(jwt_signature_is_good(&minted->jwt, key));
 }
 
-void minted_take(const struct call *call, enum world_service_index as, const struct json *answer,
-                 struct minted *ret_minted) {
+void minted_take(const struct call *call, const struct json *answer, struct minted *ret_minted) {
     const struct realm *realm = call->rig->realm;
     struct minted minted = {.answer = answer, .text = json_string(answer, "accessToken")};
     struct error error;
@@ -100,12 +99,12 @@ void minted_take(const struct call *call, enum world_service_index as, const str
     minted.tail.at = at + 7 + 32 + 1;
     minted.tail.len = (size_t)(minted.claims.at + minted.claims.len - minted.tail.at);
     signature_check(realm, &minted);
-    fixed_check(realm, as, &minted);
+    fixed_check(realm, call->as, &minted);
     times_check(realm, &minted);
     *ret_minted = minted;
 }
 
-void minted_read(const struct call *call, enum world_service_index as, struct minted *ret_minted) {
+void minted_read(const struct call *call, struct minted *ret_minted) {
     assert_reply(call, 200, NONE);
-    minted_take(call, as, call_json(call), ret_minted);
+    minted_take(call, call_json(call), ret_minted);
 }

@@ -17,9 +17,8 @@ struct minted {
 const struct json *call_json(const struct call *call);
 /* Takes the credential of an answer, {"accessToken", …}, and asserts all that holds for every one:
  * its form, its signature by the published key, the claims that are not the caller's to choose. */
-void minted_take(const struct call *call, enum world_service_index as, const struct json *answer,
-                 struct minted *ret_minted);
+void minted_take(const struct call *call, const struct json *answer, struct minted *ret_minted);
 /* The same for a reply with one. */
-void minted_read(const struct call *call, enum world_service_index as, struct minted *ret_minted);
+void minted_read(const struct call *call, struct minted *ret_minted);
 
 #endif

@@ -292,7 +292,7 @@ static void params_fill(const struct ask *ask, struct buffer *memory, struct tex
 struct call *rig_begin(struct rig *rig, struct ask ask) {
     struct call *call = faults_spare(sizeof(*call));
     size_t size = ask.body.len + 65536;
-    *call = (struct call){.rig = rig, .sent = faults_spare(size)};
+    *call = (struct call){.rig = rig, .as = ask.as, .sent = faults_spare(size)};
     queue_push(&rig->calls, &call->link);
     (void)snprintf(call->peer, sizeof(call->peer), "%s", ask.peer != NULL ? ask.peer : "192.0.2.7");
     call->exchange.conn = (struct conn *)(void *)call;

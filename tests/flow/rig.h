@@ -104,6 +104,7 @@ struct call {
     struct exchange exchange;
     struct rig *rig;
     struct queue link;
+    enum world_service_index as;
     char *sent; /* what the exchange's texts point into */
     char peer[CONN_ADDRESS_CHARS];
     unsigned ends; /* replied, refused or gone: once */

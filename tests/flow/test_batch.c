@@ -26,7 +26,7 @@ static void assert_batch_is_good(const struct call *call, size_t count) {
     for (struct json_iter i = json_iter(list); json_next(&i); at++) {
         struct minted minted;
         char wanted[64];
-        minted_take(call, GATEWAY, i.value, &minted);
+        minted_take(call, i.value, &minted);
         (void)snprintf(wanted, sizeof(wanted), ",\"sub\":\"u-%zu\",\"attr\":{\"id\":\"u-%zu\"}}",
                        at, at);
         assert_memory_equal(minted.tail.at, wanted, strlen(wanted));
@@ -66,7 +66,7 @@ static void test_batch_with_errors(void **state) {
     for (struct json_iter i = json_iter(list); json_next(&i); at++) {
         if (at == 0 || at == 2) {
             struct minted minted;
-            minted_take(call, GATEWAY, i.value, &minted);
+            minted_take(call, i.value, &minted);
             assert_int_equal(minted.ttl_s, at == 0 ? 3600 : 60);
         } else {
             assert_null(json_member(i.value, TEXT("accessToken")));
@@ -104,7 +104,7 @@ static void test_turn(void **state) {
     rig_turn(rig);
     for (size_t i = 0; i < array_count(calls); i++) {
         struct minted minted;
-        minted_read(calls[i], GATEWAY, &minted);
+        minted_read(calls[i], &minted);
     }
     assert_int_equal(rig_metric(rig, METRIC_SIGN_BATCHES), 4);
     assert_int_equal(rig_metric(rig, METRIC_CREDENTIALS), 2 * MINT_BATCH_MAX + 2);

@@ -173,6 +173,33 @@ static void test_leave_when_woken(void **state) {
     assert_int_equal(call->ends, 1);
 }
 
+/* The answer comes in the turn in which nobody waits any more, before the request runs on. */
+static void test_leave_then_answer(void **state) {
+    struct rig *rig = *state;
+    struct call *leaves = rig_ask(rig, issue), *stays = rig_ask(rig, issue);
+    call_leave(leaves);
+    assert_int_equal(rig_answer(rig), 1);
+    assert_reply(stays, 200, NONE);
+    assert_int_equal(leaves->ends, 1);
+    assert_true(rig_is_idle(rig));
+}
+
+static void test_answer_at_the_deadline(void **state) {
+    struct rig *rig = *state;
+    const struct ask ask = {.route = READ_PROJECT};
+    struct call *call = rig_ask(rig, ask);
+    struct registry_job *job = rig_take(rig);
+    rig_work(rig, job);
+    rig->realm->clock.monotonic_us += RIG_REGISTRY_US;
+    mint_tick(&rig->mint);
+    job->done(job);
+    rig_turn(rig);
+    assert_int_equal(call->ends, 0); /* the next wait has a time of its own */
+    rig_wait(rig, RIG_REGISTRY_US - 1);
+    assert_int_equal(rig_answer(rig), 1);
+    assert_reply(call, 200, NONE);
+}
+
 /* ---- overtaken by changes -------------------------------------------------------------------- */
 
 static void cut_and_poll(struct rig *rig, enum scope_kind kind, const struct uuid *id) {
@@ -438,6 +465,8 @@ int main(void) {
         RIG_TEST(test_shared_with_a_thief),
         RIG_TEST(test_all_leave),
         RIG_TEST(test_leave_when_woken),
+        RIG_TEST(test_leave_then_answer),
+        RIG_TEST(test_answer_at_the_deadline),
         RIG_TEST(test_cut_before_use),
         RIG_TEST(test_cut_again_and_again),
         RIG_TEST(test_cut_under_way),

@@ -58,7 +58,7 @@ static void test_urls(void **state) {
     for (size_t i = 0; i < array_count(urls); i++) {
         struct minted minted;
         char memory[1024];
-        minted_read(iframe(rig, urls[i].body), GATEWAY, &minted);
+        minted_read(iframe(rig, urls[i].body), &minted);
         struct text url = url_read(&minted, memory, sizeof(memory));
         assert_string_equal(url.at, urls[i].url);
     }
@@ -87,7 +87,7 @@ static void test_kinds(void **state) {
         char body[128], wanted[256];
         struct minted minted;
         (void)snprintf(body, sizeof(body), "{\"resource\":\"r\",\"kind\":\"%s\"}", rows[i].given);
-        minted_read(iframe(rig, body), GATEWAY, &minted);
+        minted_read(iframe(rig, body), &minted);
         (void)snprintf(wanted, sizeof(wanted),
                        "\"sec\":[{\"transitiveAccess\":{\"resource\":{\"kind\":\"%s\","
                        "\"name\":\"r\"}}}]}",
@@ -117,8 +117,7 @@ static void test_url_of_the_longest(void **state) {
     buffer_put(&out, "}}");
     assert_false(out.overflow);
     struct minted minted;
-    minted_read(rig_get(rig, (struct ask){.route = IFRAME, .body = buffer_text(&out)}), GATEWAY,
-                &minted);
+    minted_read(rig_get(rig, (struct ask){.route = IFRAME, .body = buffer_text(&out)}), &minted);
     struct text url = json_text(json_member(minted.answer, TEXT("iframeSrc")));
     assert_has(url, "&%261999=%2F%C3%A4%2F&");
     assert_has(url, "\"\\\"\\\"\\\"\\/-/embed?%260=");
@@ -150,7 +149,7 @@ static void test_claims(void **state) {
     };
     for (size_t i = 0; i < array_count(rows); i++) {
         struct minted minted;
-        minted_read(iframe(rig, rows[i].body), GATEWAY, &minted);
+        minted_read(iframe(rig, rows[i].body), &minted);
         assert_has(minted.tail, rows[i].has);
     }
 }
@@ -182,7 +181,7 @@ static void test_explain(void **state) {
     struct minted minted;
     minted_read(
         rig_get(rig, (struct ask){.route = ISSUE, .body = TEXT("{\"attributes\":{\"a\":\"x\"}}")}),
-        GATEWAY, &minted);
+        &minted);
     assert_int_equal(minted.text.len, bytes);
 }
 

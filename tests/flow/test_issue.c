@@ -24,7 +24,7 @@ static void test_subjects(void **state) {
     };
     for (size_t i = 0; i < array_count(rows); i++) {
         struct minted minted;
-        minted_read(issue(rig, rows[i].body), GATEWAY, &minted);
+        minted_read(issue(rig, rows[i].body), &minted);
         assert_int_equal(minted.tail.len, strlen(rows[i].tail));
         assert_memory_equal(minted.tail.at, rows[i].tail, minted.tail.len);
     }
@@ -43,11 +43,10 @@ static void test_external_user(void **state) {
     buffer_hex(&out, hash, sizeof(hash));
     buffer_put(&out, "\",\"attr\":{");
     wanted[out.len] = '\0';
-    minted_read(issue(rig, "{\"external_user_id\":\"their-7\"}"), GATEWAY, &minted);
+    minted_read(issue(rig, "{\"external_user_id\":\"their-7\"}"), &minted);
     assert_memory_equal(minted.tail.at, wanted, out.len);
     assert_has_not(minted.claims, "their-7");
-    minted_read(issue(rig, "{\"externalUserId\":\"their-7\",\"attributes\":{\"a\":1}}"), GATEWAY,
-                &minted);
+    minted_read(issue(rig, "{\"externalUserId\":\"their-7\",\"attributes\":{\"a\":1}}"), &minted);
     assert_memory_equal(minted.tail.at, wanted, out.len);
     assert_has(minted.tail, "\"attr\":{\"a\":1}}");
 }
@@ -57,15 +56,15 @@ static void test_service_itself(void **state) {
     struct rig *rig = *state;
     struct minted minted;
     rig->realm->world.services[GATEWAY].attributes = "{\"region\":\"eu\",\"n\":1e2}";
-    minted_read(issue(rig, ""), GATEWAY, &minted);
+    minted_read(issue(rig, ""), &minted);
     assert_has(minted.tail, ",\"sub\":\"svc_");
     assert_has(minted.tail,
                "\"attr\":{\"name\":\"GATEWAY\",\"admin\":false,\"region\":\"eu\",\"n\":1e2}}");
-    minted_read(rig_get(rig, (struct ask){.route = ISSUE, .as = SHOP_ADMIN}), SHOP_ADMIN, &minted);
+    minted_read(rig_get(rig, (struct ask){.route = ISSUE, .as = SHOP_ADMIN}), &minted);
     assert_has(minted.tail, "\"attr\":{\"name\":\"SHOP_ADMIN\",\"admin\":true}}");
-    minted_read(rig_get(rig, (struct ask){.route = ISSUE, .as = OWNER}), OWNER, &minted);
+    minted_read(rig_get(rig, (struct ask){.route = ISSUE, .as = OWNER}), &minted);
     assert_has(minted.tail, "\"attr\":{\"name\":\"OWNER\",\"admin\":true}}");
-    minted_read(rig_get(rig, (struct ask){.route = ISSUE, .as = MINTER}), MINTER, &minted);
+    minted_read(rig_get(rig, (struct ask){.route = ISSUE, .as = MINTER}), &minted);
     assert_has(minted.tail, "\"attr\":{\"name\":\"MINTER\",\"admin\":false}}");
 }
 
@@ -83,7 +82,7 @@ static void test_answer(void **state) {
     struct minted minted;
     const struct project *project = &rig->realm->world.projects[SHOP].project;
     struct call *call = issue(rig, "{\"ttl_seconds\":101}");
-    minted_read(call, GATEWAY, &minted);
+    minted_read(call, &minted);
     char id[UUID_TEXT_BYTES];
     struct buffer instance = buffer_over(id, sizeof(id));
     buffer_uuid(&instance, &project->instance_id);
@@ -127,7 +126,7 @@ static struct call *issue_for(struct rig *rig, uint32_t ttl_s) {
 
 static void assert_lives(struct rig *rig, uint32_t asked_s, uint32_t given_s) {
     struct minted minted;
-    minted_read(issue_for(rig, asked_s), GATEWAY, &minted);
+    minted_read(issue_for(rig, asked_s), &minted);
     assert_int_equal(minted.ttl_s, given_s);
 }
 
@@ -219,7 +218,7 @@ static void test_attributes_size(void **state) {
 static void test_token_size(void **state) {
     struct rig *rig = *state;
     struct minted minted;
-    minted_read(issue_bytes(rig, 100, ""), GATEWAY, &minted);
+    minted_read(issue_bytes(rig, 100, ""), &minted);
     uint32_t chars = (uint32_t)minted.text.len;
     for (unsigned way = 0; way < 2; way++) {
         uint32_t *limit = way == 0 ? &rig->mint.settings.max_token_bytes
@@ -261,7 +260,7 @@ static void test_large(void **state) {
     rig->mint.settings.max_token_bytes = 131072;
     rig->mint.settings.attributes_bytes_max = 60000;
     for (size_t bytes = 500; bytes <= 60000; bytes += bytes / 3) {
-        minted_read(issue_bytes(rig, bytes, ""), GATEWAY, &minted);
+        minted_read(issue_bytes(rig, bytes, ""), &minted);
         assert_true(minted.tail.len >= bytes);
     }
 }

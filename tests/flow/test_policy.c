@@ -1,4 +1,4 @@
-/* What a service's policy refuses and adds: attributes that are pinned or not allowed, and rates. */
+/* What a policy refuses and adds: attributes that are pinned or not allowed, and rates. */
 #include "minted.h"
 
 static struct call *issue(struct rig *rig, const char *body) {
@@ -19,7 +19,7 @@ static void assert_rows(struct rig *rig, const struct row *rows, size_t count) {
         struct minted minted;
         assert_reply_is(call, error_http_status(rows[i].code), rows[i].code, rows[i].body, (int)i);
         if (rows[i].code == ERROR_NONE) {
-            minted_read(call, GATEWAY, &minted);
+            minted_read(call, &minted);
             assert_has(minted.tail, rows[i].says);
         } else {
             assert_has(call->body, rows[i].says);
