@@ -223,7 +223,7 @@ void mint_acknowledged(struct mint *mint, uint64_t seq) {
     for (struct queue *link = list->next, *next; link != list; link = next) {
         struct request *request = container_of(link, struct request, link);
         next = link->next;
-        if (request->seq <= seq)
+        if (request_is_acknowledged(request))
             request_wake(request);
     }
 }

@@ -91,8 +91,9 @@ struct request {
     struct actor actor;
     struct error work_error;
     bool is_work_done;
-    uint64_t seq;      /* of the change it made */
-    struct buffer out; /* the answer, malloc'ed and grown as it is written */
+    uint64_t seq;        /* of the change it made; 0: none */
+    uint64_t seq_before; /* acknowledged when it was handed over: its own is later */
+    struct buffer out;   /* the answer, malloc'ed and grown as it is written */
 
     /* ISSUE: one credential, or those of a batch. */
     struct credential *credentials;

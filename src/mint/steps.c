@@ -514,6 +514,7 @@ int step_manage(struct request *request) {
                                          .work = manage_work,
                                          .done = request_job_done,
                                          .loop = mint->loop};
+    request->seq_before = mint->acknowledged;
     request->has_job = mint->ports.submit(mint->ports.self, &request->job);
     if (request->has_job)
         return VERDICT_WAIT;
@@ -533,8 +534,15 @@ int step_manage_done(struct request *request) {
     return request->route->kind == ROUTE_WRITE ? STEP_ACKNOWLEDGE : STEP_RESPOND;
 }
 
+/* A change that seems to have been acknowledged before it was made was counted by a counter that
+ * went back (a restored backup): what was acknowledged until now says nothing of it. */
+bool request_is_acknowledged(const struct request *request) {
+    return request->seq == 0 ||
+           (request->seq > request->seq_before && request->seq <= request->mint->acknowledged);
+}
+
 int step_acknowledge(struct request *request) {
-    return request->seq <= request->mint->acknowledged ? VERDICT_NEXT : VERDICT_WAIT;
+    return request_is_acknowledged(request) ? VERDICT_NEXT : VERDICT_WAIT;
 }
 
 /* Everybody has applied the change; or the time is over in which anybody could mint without it. */

@@ -19,6 +19,7 @@ enum verdict { VERDICT_NEXT = -1, VERDICT_WAIT = -2, VERDICT_END = -3 };
 #undef STEP_SIGNATURE
 #undef STEP_CHANGES
 
+bool request_is_acknowledged(const struct request *request);
 void mint_sign_batch(struct mint *mint);
 void request_job_done(struct registry_job *job);
 must_check bool flights_open(struct mint *mint);
