@@ -61,9 +61,10 @@ static bool work_read(struct request *request, struct session *session) {
 
 static bool work_write(struct request *request, struct session *session) {
     const struct rig *rig = request->mint->ports.self;
-    if (rig->work_error == ERROR_NONE && rig->work_change != NULL)
+    if (rig->work_error == ERROR_NONE && rig->work_change != NULL) {
         rig->work_change(session->world, request);
-    request->seq = session->world->seq;
+        request->seq = session->world->seq;
+    }
     return work_read(request, session);
 }
 
@@ -138,10 +139,11 @@ static void port_reply(void *self, struct request *request, const struct http_re
     memcpy(call->request_id, reply->request_id.at, reply->request_id.len);
     memcpy(call->used_peer, request->peer, sizeof(call->used_peer));
     call->error = request->error.code;
+    call->seq = request->seq;
     call->cache_control = reply->cache_control;
     call_answer(call, reply->status, reply->body, reply->extra);
     if (rig->on_reply != NULL)
-        rig->on_reply(rig, request);
+        rig->on_reply(rig, call);
 }
 
 static void port_refuse(void *self, struct exchange *exchange, const struct error *error) {
@@ -332,6 +334,7 @@ void call_free(struct call *call) {
     queue_remove(&call->link);
     free((char *)call->body.at);
     free((char *)call->extra.at);
+    free(call->user);
     free(call);
 }
 

@@ -48,6 +48,8 @@ enum rig_route {
 };
 extern const struct route rig_routes[RIG_ROUTES];
 
+struct call;
+
 /* One worker: a mint whose jobs wait until the test does them. */
 struct rig {
     struct realm *realm;
@@ -66,7 +68,7 @@ struct rig {
     void (*work_change)(struct world *world, const struct request *request);
     size_t work_answer_bytes;
     /* Called with every reply, if set. */
-    void (*on_reply)(struct rig *rig, struct request *request);
+    void (*on_reply)(struct rig *rig, struct call *call);
     void *user;
 };
 /* False when memory is out; rig_close is due all the same. */
@@ -115,7 +117,8 @@ struct call {
     char request_id[REQUEST_ID_CHARS + 1];
     char used_peer[CONN_ADDRESS_CHARS]; /* the address that the mint goes by */
     const char *cache_control;
-    uint64_t user[4];
+    uint64_t seq; /* of the change that was made */
+    void *user;   /* the test's; freed with the call */
 };
 /* The request has come and ran until it waits. */
 struct call *rig_begin(struct rig *rig, struct ask ask);

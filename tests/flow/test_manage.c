@@ -243,6 +243,27 @@ static void test_acknowledge_deadline(void **state) {
     assert_reply(call, 200, NONE);
 }
 
+/* A backup is restored, whose counter is behind: what was acknowledged before says nothing of what
+ * is changed now. Nor is it known what says something, so the time must run out. */
+static void test_acknowledge_restored(void **state) {
+    struct rig *rig = *state;
+    know_caller(rig);
+    rig->work_change = revoke_gateway;
+    rig->realm->world.epoch++;
+    rig->realm->world.seq = 50;
+    struct call *call = rig_ask(rig, writes);
+    do_job(rig);
+    assert_int_equal(rig->mint.acknowledged, 100);
+    assert_int_equal(call->ends, 0);
+    rig_wait(rig, RIG_ACKNOWLEDGE_US);
+    assert_reply(call, 200, NONE);
+    assert_true(rig_poll(rig)); /* from now on it is as ever */
+    call = rig_get(rig, writes);
+    assert_true(rig_poll(rig));
+    rig_turn(rig);
+    assert_reply(call, 200, NONE);
+}
+
 static void test_leave_before_acknowledgement(void **state) {
     struct rig *rig = *state;
     know_caller(rig);
@@ -279,6 +300,7 @@ int main(void) {
         RIG_TEST(test_acknowledge_at_once),
         RIG_TEST(test_acknowledge_order),
         RIG_TEST(test_acknowledge_deadline),
+        RIG_TEST(test_acknowledge_restored),
         RIG_TEST(test_leave_before_acknowledgement),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

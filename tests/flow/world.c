@@ -108,8 +108,15 @@ static uint32_t permissions_of(enum role_scope scope, const char *name) {
     return role != NULL ? role->permissions : 0;
 }
 
+static void text_copy(struct text *text, struct buffer *block) {
+    size_t start = block->len;
+    buffer_add(block, *text);
+    check(!block->overflow);
+    *text = (struct text){block->at + start, block->len - start};
+}
+
 static void grant_fill_service(const struct world *world, const struct world_service *service,
-                               struct grant *grant) {
+                               struct grant *grant, struct buffer *block) {
     grant->service_id = service->id;
     grant->org_id = world->orgs[service->org];
     grant->org_permissions = permissions_of(ROLE_ORG, service->org_role);
@@ -118,6 +125,8 @@ static void grant_fill_service(const struct world *world, const struct world_ser
     grant->service_name = text_of(service->name);
     grant->attributes = text_of(service->attributes);
     grant->policy = text_of(service->policy);
+    text_copy(&grant->attributes, block);
+    text_copy(&grant->policy, block);
     for (size_t i = 0; i < WORLD_PROJECTS; i++)
         if (service->project_roles[i] != NULL && !world->projects[i].is_gone)
             grant->projects[grant->project_count++] =
@@ -125,26 +134,36 @@ static void grant_fill_service(const struct world *world, const struct world_ser
                                        permissions_of(ROLE_PROJECT, service->project_roles[i])};
 }
 
+/* What a token is for and where it stands; NULL: there is none. */
+static const struct world_token *token_find(const struct world *world, const struct uuid *id) {
+    for (const struct world_token *token = world->tokens; token < world->tokens + WORLD_TOKENS;
+         token++)
+        if (uuid_equal(&token->token.id, id))
+            return token->service < WORLD_SERVICES && world->services[token->service].is_gone
+                       ? NULL
+                       : token;
+    return NULL;
+}
+
 bool store_grant(struct session *session, const struct uuid *token_id, struct grant **ret_grant,
                  struct error *ret_error) {
     struct world *world = session->world;
-    const struct world_token *token = world->tokens;
+    const struct world_token *token = token_find(world, token_id);
     world->grants_asked++;
     if (!is_reached(world, ret_error))
         return false;
-    while (token < world->tokens + WORLD_TOKENS && !uuid_equal(&token->token.id, token_id))
-        token++;
-    bool is_service = token < world->tokens + OPERATOR;
-    if (token == world->tokens + WORLD_TOKENS ||
-        (is_service && world->services[token->service].is_gone))
+    if (token == NULL)
         return error_set(ret_error, ERROR_NOT_FOUND, "token");
-    size_t bytes = sizeof(struct grant) + WORLD_PROJECTS * sizeof(struct grant_project);
-    struct grant *grant = malloc(bytes);
+    const struct world_service *service =
+        token->service < WORLD_SERVICES ? &world->services[token->service] : NULL;
+    size_t head = sizeof(struct grant) + WORLD_PROJECTS * sizeof(struct grant_project);
+    size_t room = service != NULL ? strlen(service->attributes) + strlen(service->policy) : 0;
+    struct grant *grant = malloc(head + room);
     if (grant == NULL)
         return error_set(ret_error, ERROR_OVERLOADED, "memory");
     *grant = (struct grant){.epoch = world->epoch,
                             .s0 = world->seq,
-                            .bytes = bytes,
+                            .bytes = head + room,
                             .kind = token->token.kind,
                             .token_id = *token_id,
                             .expires_s = token->expires_s,
@@ -152,31 +171,42 @@ bool store_grant(struct session *session, const struct uuid *token_id, struct gr
                             .org_permissions = UINT32_MAX,
                             .projects = (struct grant_project *)(grant + 1)};
     service_token_hash(&token->token, grant->secret_hash);
-    if (is_service)
-        grant_fill_service(world, &world->services[token->service], grant);
+    struct buffer block = buffer_over((char *)grant + head, room);
+    if (service != NULL)
+        grant_fill_service(world, service, grant, &block);
     *ret_grant = grant;
     return true;
+}
+
+static const struct project *project_find(const struct world *world, const struct uuid *org_id,
+                                          struct text name) {
+    for (size_t i = 0; i < WORLD_PROJECTS; i++)
+        if (!world->projects[i].is_gone && uuid_equal(&world->projects[i].project.org_id, org_id) &&
+            text_equal_nocase(world->projects[i].project.name, name))
+            return &world->projects[i].project;
+    return NULL;
 }
 
 bool store_project_record(struct session *session, const struct uuid *org_id, struct text name,
                           struct project_record **ret_record, struct error *ret_error) {
     const struct world *world = session->world;
-    const struct world_project *found = NULL;
+    const struct project *project = project_find(world, org_id, name);
     if (!is_reached(world, ret_error))
         return false;
-    for (size_t i = 0; i < WORLD_PROJECTS; i++)
-        if (!world->projects[i].is_gone && uuid_equal(&world->projects[i].project.org_id, org_id) &&
-            text_equal_nocase(world->projects[i].project.name, name))
-            found = &world->projects[i];
-    if (found == NULL)
+    if (project == NULL)
         return error_set(ret_error, ERROR_NOT_FOUND, "project");
-    struct project_record *record = malloc(sizeof(*record));
+    size_t room = project->runtime_host.len + project->frontend_url.len + project->audience.len;
+    struct project_record *record = malloc(sizeof(*record) + room);
     if (record == NULL)
         return error_set(ret_error, ERROR_OVERLOADED, "memory");
     *record = (struct project_record){.epoch = world->epoch,
                                       .s0 = world->seq,
-                                      .bytes = sizeof(*record),
-                                      .project = found->project};
+                                      .bytes = sizeof(*record) + room,
+                                      .project = *project};
+    struct buffer block = buffer_over((char *)(record + 1), room);
+    text_copy(&record->project.runtime_host, &block);
+    text_copy(&record->project.frontend_url, &block);
+    text_copy(&record->project.audience, &block);
     *ret_record = record;
     return true;
 }
