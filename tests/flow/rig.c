@@ -294,8 +294,10 @@ static void params_fill(const struct ask *ask, struct buffer *memory, struct tex
 struct call *rig_begin(struct rig *rig, struct ask ask) {
     struct call *call = faults_spare(sizeof(*call));
     size_t size = ask.body.len + 65536;
-    *call = (struct call){.rig = rig, .as = ask.as, .sent = faults_spare(size)};
+    *call = (struct call){
+        .rig = rig, .route = ask.route, .as = ask.as, .sent = faults_spare(size), .user = ask.user};
     queue_push(&rig->calls, &call->link);
+    rig->call_count++;
     (void)snprintf(call->peer, sizeof(call->peer), "%s", ask.peer != NULL ? ask.peer : "192.0.2.7");
     call->exchange.conn = (struct conn *)(void *)call;
     struct buffer sent = buffer_over(call->sent, size);
@@ -332,6 +334,7 @@ void call_leave(struct call *call) {
 void call_free(struct call *call) {
     check(call->ends == 1);
     queue_remove(&call->link);
+    call->rig->call_count--;
     free((char *)call->body.at);
     free((char *)call->extra.at);
     free(call->user);

@@ -63,6 +63,7 @@ struct rig {
     size_t jobs_max;
     unsigned polls_wanted;
     struct queue calls;
+    size_t call_count;
     /* What the management routes do: fail, or change something and answer so many bytes. */
     enum error_code work_error;
     void (*work_change)(struct world *world, const struct request *request);
@@ -99,6 +100,7 @@ struct ask {
     const char *forwarded_for;
     const char *peer; /* "192.0.2.7" */
     struct text body;
+    void *user; /* goes to the call */
 };
 
 /* A request and what became of it. */
@@ -106,6 +108,7 @@ struct call {
     struct exchange exchange;
     struct rig *rig;
     struct queue link;
+    enum rig_route route;
     enum world_service_index as;
     char *sent; /* what the exchange's texts point into */
     char peer[CONN_ADDRESS_CHARS];

@@ -162,6 +162,21 @@ static void test_wrong_secret(void **state) {
     assert_int_equal(rig->realm->world.grants_asked, 1);
 }
 
+/* A request's secret does not outlive it. */
+static void test_secret_is_wiped(void **state) {
+    struct rig *rig = *state;
+    const struct service_token *token = &rig->realm->world.tokens[GATEWAY].token;
+    struct call *call = rig_ask(rig, (struct ask){.route = ISSUE});
+    const struct request *request = call->exchange.user;
+    assert_memory_equal(request->token.secret, token->secret, TOKEN_SECRET_BYTES);
+    rig_answer(rig);
+    assert_reply(call, 200, NONE);
+    void *memory = slab_get(&rig->mint.requests); /* what was put back last */
+    assert_ptr_equal(memory, request);
+    assert_null(memmem(memory, REQUEST_BYTES, token->secret, TOKEN_SECRET_BYTES));
+    slab_put(&rig->mint.requests, memory);
+}
+
 /* ---- what the caller may do ------------------------------------------------------------------ */
 
 #define ISSUERS "the org role admin or issuer, or the project role admin or issuer there"
@@ -330,9 +345,9 @@ int main(void) {
         RIG_TEST(test_malformed),       RIG_TEST(test_unknown),
         RIG_TEST(test_revoked),         RIG_TEST(test_revoked_while_cached),
         RIG_TEST(test_expired),         RIG_TEST(test_wrong_secret),
-        RIG_TEST(test_doors),           RIG_TEST(test_missing_project),
-        RIG_TEST(test_address),         RIG_TEST(test_proxies),
-        RIG_TEST(test_usage),
+        RIG_TEST(test_secret_is_wiped), RIG_TEST(test_doors),
+        RIG_TEST(test_missing_project), RIG_TEST(test_address),
+        RIG_TEST(test_proxies),         RIG_TEST(test_usage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,7 +25,7 @@ static void assert_batch_is_good(const struct call *call, size_t count) {
     size_t at = 0;
     for (struct json_iter i = json_iter(list); json_next(&i); at++) {
         struct minted minted;
-        char wanted[64];
+        char wanted[128];
         minted_take(call, i.value, &minted);
         (void)snprintf(wanted, sizeof(wanted), ",\"sub\":\"u-%zu\",\"attr\":{\"id\":\"u-%zu\"}}",
                        at, at);

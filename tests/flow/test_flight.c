@@ -103,7 +103,7 @@ static void test_flights_full(void **state) {
     rig->mint.flights.count_max = 2;
     struct call *calls[3];
     for (size_t i = 0; i < 3; i++)
-        calls[i] = rig_ask(rig, (struct ask){.route = ISSUE, .as = GATEWAY + i});
+        calls[i] = rig_ask(rig, (struct ask){.route = ISSUE, .as = (enum world_service_index)i});
     assert_reply(calls[2], 503, OVERLOADED);
     assert_int_equal(rig_answer(rig), 2);
     assert_reply(calls[0], 200, NONE);
@@ -242,15 +242,32 @@ static void test_cut_again_and_again(void **state) {
     assert_true(rig_metric(rig, METRIC_L1_STALE) >= 3);
 }
 
+struct cut {
+    enum scope_kind kind;
+    const struct uuid *id;
+    bool concerns;
+};
+
 /* What was read before the cut and comes after it: each scope that concerns it, and no other. */
+static void assert_cuts(struct rig *rig, struct ask ask, const struct cut *cuts, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        cache_clear(&rig->cache);
+        struct call *call = rig_ask(rig, ask);
+        struct registry_job *job = rig_take(rig);
+        rig_work(rig, job);
+        cut_and_poll(rig, cuts[i].kind, cuts[i].id);
+        job->done(job);
+        rig_turn(rig);
+        assert_int_equal(call->ends, !cuts[i].concerns);
+        rig_answer(rig);
+        assert_reply(call, 200, NONE);
+    }
+}
+
 static void test_cut_under_way(void **state) {
     struct rig *rig = *state;
     const struct world *world = &rig->realm->world;
-    const struct {
-        enum scope_kind kind;
-        const struct uuid *id;
-        bool concerns;
-    } rows[] = {
+    const struct cut cuts[] = {
         {SCOPE_TOKEN, &world->tokens[GATEWAY].token.id, true},
         {SCOPE_SERVICE, &world->services[GATEWAY].id, true},
         {SCOPE_PROJECT, &world->projects[SHOP].project.id, true},
@@ -259,19 +276,14 @@ static void test_cut_under_way(void **state) {
         {SCOPE_SERVICE, &world->services[OWNER].id, false},
         {SCOPE_PROJECT, &world->projects[DEPOT].project.id, false},
         {SCOPE_ORG, &world->orgs[ORG_OTHER], false},
+        /* An id is one of its kind only. */
+        {SCOPE_SERVICE, &world->tokens[GATEWAY].token.id, false},
+        {SCOPE_KEYS, &world->orgs[ORG_ACME], false},
     };
-    for (size_t i = 0; i < array_count(rows); i++) {
-        cache_clear(&rig->cache);
-        struct call *call = rig_ask(rig, issue);
-        struct registry_job *job = rig_take(rig);
-        rig_work(rig, job);
-        cut_and_poll(rig, rows[i].kind, rows[i].id);
-        job->done(job);
-        rig_turn(rig);
-        assert_int_equal(call->ends, !rows[i].concerns);
-        rig_answer(rig);
-        assert_reply(call, 200, NONE);
-    }
+    assert_cuts(rig, issue, cuts, array_count(cuts));
+    /* Where there is no project, the grant's own scopes count. */
+    assert_cuts(rig, (struct ask){.route = LOCAL_ANYONE}, cuts, 2);
+    assert_cuts(rig, (struct ask){.route = LOCAL_ANYONE}, &cuts[3], 1);
 }
 
 /* Revoked while it is looked up: read as good, refused as bad. */

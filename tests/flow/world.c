@@ -33,7 +33,7 @@ static struct world_project project_make(struct random *random, enum world_org o
 }
 
 void world_open(struct world *world, struct random *random) {
-    *world = (struct world){.epoch = 7, .seq = 100};
+    *world = (struct world){.epoch = 7, .seq = 100, .random = random};
     for (size_t i = 0; i < WORLD_ORGS; i++)
         random_uuid(random, &world->orgs[i]);
     world->projects[SHOP] = project_make(random, ORG_ACME, "shop", &world->orgs[ORG_ACME]);
@@ -72,27 +72,36 @@ void world_set_role(struct world *world, enum world_service_index service,
     world_change(world, SCOPE_SERVICE, &world->services[service].id);
 }
 
-void world_set_project_gone(struct world *world, enum world_project_index project, bool is_gone) {
-    world->projects[project].is_gone = is_gone;
-    world_change(world, SCOPE_PROJECT, &world->projects[project].project.id);
+void world_set_project_gone(struct world *world, enum world_project_index index, bool is_gone) {
+    struct world_project *project = &world->projects[index];
+    project->is_gone = is_gone;
+    if (is_gone)
+        for (size_t i = 0; i < WORLD_SERVICES; i++)
+            world->services[i].project_roles[index] = NULL;
+    else
+        random_uuid(world->random, &project->project.id);
+    world_change(world, SCOPE_PROJECT, &project->project.id);
 }
 
-static bool role_issues(enum role_scope scope, const char *role) {
-    return role != NULL && (strcmp(role, "admin") == 0 || strcmp(role, "issuer") == 0) &&
-           role_find(scope, text_of(role)) != NULL;
+bool world_role_issues(const char *role) {
+    return role != NULL && (strcmp(role, "admin") == 0 || strcmp(role, "issuer") == 0);
 }
 
-bool world_may_issue(const struct world *world, enum world_service_index token,
+bool world_service_issues(const struct world *world, enum world_service_index index,
+                          enum world_project_index project) {
+    const struct world_service *service = &world->services[index];
+    return service->org == world->projects[project].org &&
+           (world_role_issues(service->org_role) ||
+            world_role_issues(service->project_roles[project]));
+}
+
+bool world_may_issue(const struct world *world, enum world_service_index index,
                      enum world_project_index project, int64_t now_s) {
-    const struct world_token *of = &world->tokens[token];
-    if (of->service == WORLD_SERVICES || of->revoked_s != 0 ||
-        (of->expires_s != 0 && now_s >= of->expires_s))
-        return false;
-    const struct world_service *service = &world->services[of->service];
-    return !service->is_gone && !world->projects[project].is_gone &&
-           service->org == world->projects[project].org &&
-           (role_issues(ROLE_ORG, service->org_role) ||
-            role_issues(ROLE_PROJECT, service->project_roles[project]));
+    const struct world_token *token = &world->tokens[index];
+    return token->service < WORLD_SERVICES && token->revoked_s == 0 &&
+           (token->expires_s == 0 || now_s < token->expires_s) &&
+           !world->services[token->service].is_gone && !world->projects[project].is_gone &&
+           world_service_issues(world, token->service, project);
 }
 
 /* ---- the registry's functions ---------------------------------------------------------------- */

@@ -57,6 +57,7 @@ struct world {
     bool is_away;          /* every question fails with REGISTRY_AWAY */
     bool is_short;         /* ... or finds no memory */
     uint64_t grants_asked; /* look-ups of tokens */
+    struct random *random;
     struct uuid orgs[WORLD_ORGS];
     struct world_project projects[WORLD_PROJECTS];
     struct world_service services[WORLD_SERVICES];
@@ -78,7 +79,13 @@ void world_revoke(struct world *world, enum world_service_index token);
 /* role NULL: taken away. */
 void world_set_role(struct world *world, enum world_service_index service,
                     enum world_project_index project, const char *role);
+/* Deleted, with the roles in it; or made anew under its old name. */
 void world_set_project_gone(struct world *world, enum world_project_index project, bool is_gone);
+/* Whether a role (NULL: none) lets its service mint, in the org or the project that it is for. */
+bool world_role_issues(const char *role);
+/* Whether a service's roles let it mint for the project. */
+bool world_service_issues(const struct world *world, enum world_service_index service,
+                          enum world_project_index project);
 /* Whether a service's token may mint for the project now, by the plain words of the interface. */
 bool world_may_issue(const struct world *world, enum world_service_index token,
                      enum world_project_index project, int64_t now_s);
