@@ -163,7 +163,9 @@ must_check bool store_key_delete(struct session *session, const struct actor *ac
 /* Audit rows, newest first, `before_id` 0: from the newest. org_id NULL: all. */
 struct audit_row {
     uint64_t id;
+    uint64_t seq; /* of the change that it tells of; 0: nothing was changed */
     int64_t at_s;
+    struct uuid org_id; /* whose record it belongs to; zeros: the operator's alone */
     struct text actor_kind, actor_id, actor_name, address, request_id, action;
     struct text target; /* "service gateway" */
     struct text before; /* JSON, "" if none */

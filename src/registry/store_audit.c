@@ -1,7 +1,7 @@
 /* The audit record: rows chained by their hashes, so that one changed, removed or cut off shows. */
 #include "registry/change.h"
 #include "registry/store.h"
-#include "token/hash.h"
+#include "token/chain.h"
 
 /* The end of the chain, in meta: how many rows there are, and the hash of the last (zeros at
  * first). */
@@ -28,28 +28,16 @@ static bool audit_tail_read(struct session *session, struct audit_tail *ret_tail
 #define AUDIT_COLUMNS 13
 #define AUDIT_HASH AUDIT_COLUMNS
 
-static void number_write(uint64_t number, uint8_t ret_bytes[static 8]) {
-    for (size_t i = 0; i < 8; i++)
-        ret_bytes[i] = (uint8_t)(number >> (56 - 8 * i));
-}
-
-/* SHA-256 of the hash before and the columns, each behind its length in eight bytes, most
- * significant first; numbers count as eight such bytes. */
+/* The columns before the hash as parts of the chain. */
 static void audit_hash(const uint8_t before[static SHA256_BYTES], const struct value *columns,
                        uint8_t ret_hash[static SHA256_BYTES]) {
-    uint8_t lengths[AUDIT_COLUMNS][8], numbers[AUDIT_COLUMNS][8];
-    struct text texts[1 + 2 * AUDIT_COLUMNS] = {{(const char *)before, SHA256_BYTES}};
-    for (size_t i = 0; i < AUDIT_COLUMNS; i++) {
-        struct text text = columns[i].text;
-        if (columns[i].type == VALUE_NUMBER) {
-            number_write((uint64_t)columns[i].number, numbers[i]);
-            text = (struct text){(const char *)numbers[i], 8};
-        }
-        number_write(text.len, lengths[i]);
-        texts[1 + 2 * i] = (struct text){(const char *)lengths[i], 8};
-        texts[2 + 2 * i] = text;
-    }
-    sha256_of(texts, array_count(texts), ret_hash);
+    uint8_t numbers[AUDIT_COLUMNS][8];
+    struct text parts[AUDIT_COLUMNS];
+    for (size_t i = 0; i < AUDIT_COLUMNS; i++)
+        parts[i] = columns[i].type == VALUE_NUMBER
+                       ? chain_number((uint64_t)columns[i].number, numbers[i])
+                       : columns[i].text;
+    chain_hash(before, parts, AUDIT_COLUMNS, ret_hash);
 }
 
 static struct text actor_id_write(const struct uuid *id, struct buffer *out) {
@@ -103,7 +91,9 @@ static bool audit_each(void *self, const struct row *row) {
     const struct audit_list *list = self;
     struct audit_row audit = {
         .id = (uint64_t)row_number(row, 0),
+        .seq = (uint64_t)row_number(row, 1),
         .at_s = row_number(row, 2),
+        .org_id = row_uuid(row, 3),
         .actor_kind = row_text(row, 4),
         .actor_id = row_text(row, 5),
         .actor_name = row_text(row, 6),
