@@ -199,6 +199,8 @@ must_check void *request_take(struct request *request, size_t size);
 must_check bool request_copy(struct request *request, struct text text, struct text *ret_text);
 /* The answer is there; `x_done` will run. May be called once per wait. */
 void request_wake(struct request *request);
+/* Says in request->actor who called, for the audit; the caller must be known. */
+void request_actor_fix(struct request *request);
 /* Room for at least `size` more bytes of the answer; NULL with ERROR_OVERLOADED when memory is out.
  * */
 struct buffer *request_out(struct request *request, size_t size);

@@ -13,7 +13,8 @@ enum route_who {
     WHO_NOBODY,   /* everybody: no token is looked at */
     WHO_ANYONE,   /* any good token */
     WHO_OPERATOR, /* the operator token */
-    WHO_ORG,      /* the operator, or a service of the org in the path with the permission there */
+    WHO_ORG,      /* the operator, or a service of the org with the permission there: the org of the
+                     path or query, else the service's own */
     WHO_PROJECT,  /* the operator, or a service with the permission in the project in the path */
     WHO_ISSUER,   /* as WHO_PROJECT, but not the operator */
 };
@@ -30,7 +31,13 @@ enum route_kind {
 enum route_param { PARAM_ORG, PARAM_PROJECT, PARAM_SERVICE, PARAM_ID, PARAM_COUNT };
 
 /* Query parameters that a route takes. */
-enum route_query { QUERY_NONE = 0, QUERY_PAGE = 1, QUERY_EXPLAIN = 2 };
+enum route_query {
+    QUERY_NONE = 0,
+    QUERY_PAGE = 1 << 0, /* page_size, page_token */
+    QUERY_EXPLAIN = 1 << 1,
+    QUERY_ORG = 1 << 2,
+    QUERY_AUDIT = QUERY_PAGE | QUERY_ORG,
+};
 
 struct route {
     const char *name; /* "services.create": for logs, metrics and the audit */

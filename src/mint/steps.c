@@ -41,31 +41,73 @@ void request_id_take(struct text sent, struct random *random, struct buffer *out
     buffer_hex(out, bytes, sizeof(bytes));
 }
 
+/* Query parameters that are texts, in both spellings, and where the request keeps them. */
+static const struct query_text {
+    struct text names[2];
+    enum route_query query;
+    size_t offset;
+    bool may_be_empty;
+} query_texts[] = {
+    {{TEXT_INIT("page_token"), TEXT_INIT("pageToken")},
+     QUERY_PAGE,
+     offsetof(struct request, page_token),
+     true},
+    {{TEXT_INIT("org"), TEXT_INIT("org")},
+     QUERY_ORG,
+     offsetof(struct request, params[PARAM_ORG]),
+     false},
+};
+
+/* NULL if the route takes no such text. */
+static const struct query_text *query_text_find(const struct route *route, struct text name) {
+    for (size_t i = 0; i < array_count(query_texts); i++)
+        if ((route->query & query_texts[i].query) && (text_equal(name, query_texts[i].names[0]) ||
+                                                      text_equal(name, query_texts[i].names[1])))
+            return &query_texts[i];
+    return NULL;
+}
+
+/* False if it cannot be used: given twice, which one to take is a guess. */
+static bool query_text_take(struct request *request, const struct query_text *wanted,
+                            struct text name, struct text value) {
+    struct text *place = (struct text *)((char *)request + wanted->offset);
+    if (place->len > 0 || (value.len == 0 && !wanted->may_be_empty))
+        return error_about(&request->error, ERROR_QUERY_VALUE, name);
+    return request_copy(request, value, place);
+}
+
+static bool query_explain_take(struct request *request, struct text value) {
+    request->explain = text_equal(value, TEXT("1")) || text_equal(value, TEXT("true"));
+    return request->explain || text_equal(value, TEXT("0")) || text_equal(value, TEXT("false"));
+}
+
+static bool query_size_take(struct request *request, struct text value) {
+    uint64_t number = 0;
+    bool is_number = text_number(value, 1000, &number);
+    request->page_size = (uint32_t)number;
+    return is_number;
+}
+
 /* The routes' own reading of the query: each takes what it lists and refuses the rest. */
 static bool query_take(struct request *request, struct text name, struct text value) {
     char memory[512];
     struct buffer decoded = buffer_over(memory, sizeof(memory));
-    uint64_t number = 0;
+    uint32_t takes = request->route->query;
     if (!http_decode(value, true, &decoded))
         return error_about(&request->error, ERROR_QUERY_VALUE, name);
     struct text plain = buffer_text(&decoded);
-    uint32_t takes = request->route->query;
-    if ((takes & QUERY_EXPLAIN) && text_equal(name, TEXT("explain"))) {
-        request->explain = text_equal(plain, TEXT("1")) || text_equal(plain, TEXT("true"));
-        return request->explain || text_equal(plain, TEXT("0")) ||
-               text_equal(plain, TEXT("false")) ||
-               error_about(&request->error, ERROR_QUERY_VALUE, name);
-    }
+    const struct query_text *wanted = query_text_find(request->route, name);
+    if (wanted != NULL)
+        return query_text_take(request, wanted, name, plain);
     bool is_size = text_equal(name, TEXT("page_size")) || text_equal(name, TEXT("pageSize"));
-    bool is_token = text_equal(name, TEXT("page_token")) || text_equal(name, TEXT("pageToken"));
-    if (!(takes & QUERY_PAGE) || (!is_size && !is_token))
+    bool is_taken;
+    if ((takes & QUERY_EXPLAIN) && text_equal(name, TEXT("explain")))
+        is_taken = query_explain_take(request, plain);
+    else if ((takes & QUERY_PAGE) && is_size)
+        is_taken = query_size_take(request, plain);
+    else
         return error_about(&request->error, ERROR_QUERY_UNKNOWN, name);
-    if (is_token)
-        return request_copy(request, plain, &request->page_token);
-    if (!text_number(plain, 1000, &number))
-        return error_about(&request->error, ERROR_QUERY_VALUE, name);
-    request->page_size = (uint32_t)number;
-    return true;
+    return is_taken || error_about(&request->error, ERROR_QUERY_VALUE, name);
 }
 
 static bool query_read(struct request *request, struct text query) {
@@ -228,10 +270,12 @@ static enum found grant_find(struct request *request) {
     return FOUND_GOOD;
 }
 
-/* Whether the path's org is the one that the caller's service belongs to. */
+/* Whether the request's org is the one that the caller's service belongs to; where it names none
+ * that one is meant. */
 static bool is_own_org(const struct request *request, const struct grant *grant) {
+    struct text org = request->params[PARAM_ORG];
     return grant->kind == TOKEN_SERVICE &&
-           text_equal_nocase(request->params[PARAM_ORG], grant->org_name);
+           (org.len == 0 || text_equal_nocase(org, grant->org_name));
 }
 
 static struct cached_project *project_believed(const struct mint *mint, const struct uuid *org_id,
@@ -494,7 +538,7 @@ static void manage_work(struct registry_job *job, struct session *session) {
         request->is_work_done = request->route->work(request, session);
 }
 
-static void actor_fix(struct request *request) {
+void request_actor_fix(struct request *request) {
     const struct caller *caller = &request->caller;
     request->actor = (struct actor){
         .kind = caller->kind == TOKEN_OPERATOR ? TEXT("operator") : TEXT("service"),
@@ -509,7 +553,7 @@ static void actor_fix(struct request *request) {
 
 int step_manage(struct request *request) {
     struct mint *mint = request->mint;
-    actor_fix(request);
+    request_actor_fix(request);
     request->job = (struct registry_job){.is_write = request->route->kind == ROUTE_WRITE,
                                          .work = manage_work,
                                          .done = request_job_done,

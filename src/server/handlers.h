@@ -46,6 +46,7 @@ bool member_remove(struct request *request, struct session *session);
 bool token_list(struct request *request, struct session *session);
 bool token_issue(struct request *request, struct session *session);
 bool token_revoke(struct request *request, struct session *session);
+bool audit_list(struct request *request, struct session *session);
 bool key_list(struct request *request, struct session *session);
 
 #endif

@@ -33,6 +33,7 @@ struct server {
     struct listener *ops_listener;
     struct metrics ops_metrics;
     struct quotas quotas;
+    struct quota refusals; /* how many go into the audit record */
     struct cidr proxies[SETTING_CIDRS_MAX];
     size_t proxy_count;
     struct random random; /* the main thread's */

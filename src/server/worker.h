@@ -33,6 +33,7 @@ struct worker {
     struct usage usage;
     uint64_t usage_due_us;
     bool is_usage_writing;
+    uint32_t refusals_writing;
     struct random random;
     struct mint mint;
     struct log *log;
