@@ -1,4 +1,4 @@
-/* What there is to know of the server and of this program: roles, audit, ping, version. */
+/* What there is to know of the server and of this program: roles, ping, version. */
 #include "client/list.h"
 
 static const struct column role_columns[] = {
@@ -52,26 +52,6 @@ enum status run_roles(struct client *client, const struct call *call) {
     rows_of(client, list, &rows);
     show_list(client, rows.at, rows.count, role_columns);
     return STATUS_FINE;
-}
-
-static const struct column audit_columns[] = {
-    {"TIME", "createdOn", CELL_TIME},
-    {"WHO", "actorName", CELL_AUTO},
-    {"ACTION", "action", CELL_AUTO},
-    {"TARGET", "target", CELL_AUTO},
-    {0},
-};
-
-enum status run_audit(struct client *client, const struct call *call) {
-    struct text limit = call_flag(call, "limit");
-    uint64_t most = SIZE_MAX;
-    struct rows rows;
-    if (limit.at != NULL)
-        check(text_number(limit, UINT32_MAX, &most));
-    enum status status = list_read(client, call, most, &rows);
-    if (status == STATUS_FINE)
-        show_list(client, rows.at, rows.count, audit_columns);
-    return status;
 }
 
 enum status run_ping(struct client *client, const struct call *call) {

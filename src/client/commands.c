@@ -130,6 +130,10 @@ static const struct flag audit_flags[] = {
     {"limit", "N", FLAG_NUMBER, NULL, "only the newest N records"},
     END,
 };
+static const struct flag audit_verify_flags[] = {
+    {"head", "ID:HASH", FLAG_TEXT, NULL, "the head that an earlier run printed must be there"},
+    END,
+};
 
 static const struct column org_columns[] = {
     {"NAME", "name", CELL_AUTO},
@@ -390,12 +394,25 @@ const struct command commands[] = {
      .target = "/v1/keys/rotate"},
     {.path = "audit",
      .flags = audit_flags,
-     .summary = "show what was changed, by whom",
-     .description = "Shows the org's audit records, the newest first.",
+     .summary = "show what was changed, and tried in vain, by whom",
+     .description = "Shows the audit records, the newest first: those of the org, or without --org "
+                    "all that the token may see.",
      .example = "mint audit --limit 20",
      .method = "GET",
      .target = "/v1/audit",
      .run = run_audit},
+    {.path = "audit verify",
+     .flags = audit_verify_flags,
+     .summary = "check that the audit record is whole",
+     .description =
+         "Follows the chain of all audit records and tells which was changed or removed, if any. "
+         "Prints the head, the newest record's id and hash: keep it elsewhere and give it to the "
+         "next run as --head, so that a record cut off at its end shows too, and one that was made "
+         "anew. Only the operator sees every record.",
+     .example = "mint audit verify --head 1234:0c6d...",
+     .method = "GET",
+     .target = "/v1/audit",
+     .run = run_audit_verify},
     {.path = "roles",
      .summary = "list the roles and what they allow",
      .description = "Lists the roles in orgs and projects and the permissions that they hold.",

@@ -90,7 +90,10 @@ static size_t operands_max(const struct command *command) {
 static bool word_read(struct call *call, struct text word, struct buffer *ret_message) {
     if (call->command == NULL)
         return path_extend(call, word) || word_refuse(call, word, ret_message);
-    if (call->operand_count == operands_max(call->command)) {
+    size_t operands = operands_max(call->command);
+    if (operands == 0 && path_extend(call, word)) /* audit, audit verify */
+        return true;
+    if (call->operand_count == operands) {
         buffer_format(ret_message, "mint %s takes no further operand \"", call->command->path);
         buffer_add(ret_message, word);
         buffer_byte(ret_message, '"');

@@ -306,7 +306,7 @@ static struct text target_make(struct client *client, const struct call *call, s
     check(path.at != NULL);
     buffer_add(&out, path);
     if (query.len > 0)
-        buffer_byte(&out, '?');
+        buffer_byte(&out, memchr(path.at, '?', path.len) != NULL ? '&' : '?');
     buffer_add(&out, query);
     for (size_t i = 0; i < call->flag_count; i++) {
         const char *field = call->flags[i].flag->field;

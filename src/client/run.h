@@ -136,6 +136,7 @@ enum status run_iframe(struct client *client, const struct call *call);
 enum status run_verify(struct client *client, const struct call *call);
 enum status run_roles(struct client *client, const struct call *call);
 enum status run_audit(struct client *client, const struct call *call);
+enum status run_audit_verify(struct client *client, const struct call *call);
 enum status run_login(struct client *client, const struct call *call);
 enum status run_ping(struct client *client, const struct call *call);
 enum status run_version(struct client *client, const struct call *call);

@@ -21,7 +21,22 @@ static const struct command {
     {"operator-token", command_operator_token,
      "make another operator token, for when the first was lost"},
     {"config", command_config, "print the settings in effect and where each comes from"},
+    {"audit verify", command_audit_verify,
+     "check that no row of the audit record was changed, removed or cut off"},
 };
+
+/* How many of the arguments are the words of the name; 0 if they are others. */
+static int command_words(const char *name, int count, char *const *arguments) {
+    int words = 0;
+    for (const char *at = name; *at != '\0'; words++) {
+        size_t len = strcspn(at, " ");
+        if (words == count || strlen(arguments[words]) != len ||
+            strncmp(arguments[words], at, len) != 0)
+            return 0;
+        at += len + (at[len] == ' ');
+    }
+    return words;
+}
 
 int fail_with(const struct error *error) {
     char message[512];
@@ -152,9 +167,11 @@ int main(int count, char **arguments) {
         (void)printf("mintd %s\n", MINTD_VERSION);
         return 0;
     }
-    for (size_t i = 0; i < array_count(commands); i++)
-        if (strcmp(name, commands[i].name) == 0)
-            return command_run(&commands[i], count - 2, arguments + 2);
+    for (size_t i = 0; i < array_count(commands); i++) {
+        int words = command_words(commands[i].name, count - 1, arguments + 1);
+        if (words > 0)
+            return command_run(&commands[i], count - 1 - words, arguments + 1 + words);
+    }
     (void)fprintf(stderr, "mintd: there is no command '%s'; 'mintd help' lists them\n", name);
     return 2;
 }

@@ -216,3 +216,10 @@ class Service:
 
 def credentials_path(org, project):
     return f"/v1/orgs/{quoted(org)}/projects/{quoted(project)}/credentials"
+
+
+def metric(daemon, name):
+    """A value of /metrics."""
+    lines = Client(daemon.ops).get("/metrics").body.decode("utf-8").splitlines()
+    [value] = [line.split(" ")[-1] for line in lines if line.startswith(f"{name} ")]
+    return float(value)

@@ -20,7 +20,7 @@ def test_help_at_every_level(mint):
     lines = top[top.index("commands:"):top.index("global flags:")].splitlines()[1:-1]
     commands = [[word for word in line[:28].split() if re.fullmatch("[a-z-]+", word)]
                 for line in lines]
-    assert ["service", "token", "issue"] in commands and len(commands) == 31
+    assert ["service", "token", "issue"] in commands and len(commands) == 32
     for words in commands:
         text = mint(*words, "--help").stdout
         assert text.startswith(f"usage: mint {' '.join(words)}") and "example:" in text
@@ -360,10 +360,33 @@ def test_keys_audit_roles_ping(mint, fake):
 
 def test_audit_stops_at_its_limit(mint, fake):
     for token in ("more", "still more", "and more"):
-        fake.on("GET", "/v1/audit", {"records": [{"id": n} for n in range(3)],
+        fake.on("GET", "/v1/audit", {"auditRecords": [{"id": n} for n in range(3)],
                                      "nextPageToken": token})
     rows = json.loads(mint("audit", "--limit", "5", "--format", "json").stdout)
     assert len(rows) == 5 and len(fake.requests) == 2
+    assert fake.asked[0][1] == "/v1/audit?org=acme"
+    assert fake.asked[1][1] == "/v1/audit?org=acme&page_token=more"
+
+
+def test_audit_without_an_org(mint, fake):
+    fake.on("GET", "/v1/audit", {"auditRecords": [
+        {"createdOn": "2026-01-31T10:00:00Z", "actorName": "gate", "address": "192.0.2.1",
+         "action": "orgs.edit", "target": "org acme"}], "nextPageToken": ""})
+    said = mint("audit", env={"MINT_ORG": None}).stdout
+    assert re.search(r"^2026-.* gate +192.0.2.1 +orgs.edit +org acme$", said, re.MULTILINE)
+    assert fake.asked[0][1] == "/v1/audit"
+
+
+@pytest.mark.parametrize("answer, message", [
+    ({"records": []}, "holds no auditRecords"), ({"auditRecords": {}}, "holds no auditRecords"),
+    ({"auditRecords": [7]}, "is no audit record"), ({"auditRecords": [{}]}, "is no audit record"),
+    ({"auditRecords": [{"id": 1, "hash": "00"}]}, "is no audit record"),
+    ({"auditRecords": [{"id": n, "hash": "0" * 64} for n in (1, 2)]}, "is no audit record"),
+    ({"auditRecords": [], "nextPageToken": "7"}, "makes no sense"),
+    ({"auditRecords": [{"id": 1, "hash": "0" * 64}], "nextPageToken": ""}, "row 1 was changed")])
+def test_audit_verify_of_nonsense(mint, fake, answer, message):
+    fake.on("GET", "/v1/audit", answer)
+    assert message in mint("audit", "verify", status=1).stderr
 
 
 # ---- refusals
