@@ -76,7 +76,10 @@ static void bearer_replace(struct model *model, enum world_service_index as, uin
 }
 
 void model_open(struct model *model, struct realm *realm) {
-    *model = (struct model){.realm = realm, .makings = {1, 1, 1}};
+    memset(model, 0, sizeof(*model)); /* too large to pass over the stack */
+    model->realm = realm;
+    for (enum world_project_index project = SHOP; project < WORLD_PROJECTS; project++)
+        model->makings[project] = 1;
     for (enum world_service_index as = GATEWAY; as < WORLD_SERVICES; as++) {
         for (enum world_project_index project = SHOP; project <= DEPOT; project++)
             realm->world.services[as].project_roles[project] = "issuer";

@@ -77,7 +77,7 @@ static bool work_write(struct request *request, struct session *session) {
 #define MANAGES(route_name, for_whom, needs, route_kind, does) \
     { \
         .name = route_name, .who = for_whom, .permission = needs, .kind = route_kind, \
-        .query = QUERY_PAGE, .work = does \
+        .query = QUERY_AUDIT, .work = does \
     }
 const struct route rig_routes[RIG_ROUTES] = {
     [ISSUE] = MINTS("issue", issue_parse, ISSUE_CREDENTIAL, QUERY_EXPLAIN),

@@ -256,6 +256,34 @@ static void test_doors(void **state) {
     }
 }
 
+/* Where the path names no org the query may, and the caller's own is meant if it does not. */
+static void test_org_of_the_query(void **state) {
+    struct rig *rig = *state;
+    static const struct {
+        enum world_service_index as;
+        const char *org, *query;
+        enum error_code code;
+    } rows[] = {
+        {OWNER, "", NULL, ERROR_NONE},
+        {GATEWAY, "", NULL, ERROR_FORBIDDEN},
+        {OPERATOR, "", NULL, ERROR_NONE},
+        {OWNER, "", "org=ACME", ERROR_NONE},
+        {OWNER, "", "org=other", ERROR_FORBIDDEN},
+        {STRANGER, "", "org=acme", ERROR_FORBIDDEN},
+        {OPERATOR, "", "org=other", ERROR_NONE},
+        {OWNER, "", "org=", ERROR_QUERY_VALUE},
+        {OWNER, "", "org=acme&org=acme", ERROR_QUERY_VALUE},
+        {OWNER, "acme", "org=acme", ERROR_QUERY_VALUE},
+    };
+    for (size_t i = 0; i < array_count(rows); i++) {
+        struct call *call = rig_get(rig, (struct ask){.route = READ_ORG,
+                                                      .as = rows[i].as,
+                                                      .org = rows[i].org,
+                                                      .query = rows[i].query});
+        assert_reply_is(call, error_http_status(rows[i].code), rows[i].code, "row", (int)i);
+    }
+}
+
 /* Unknown projects are remembered, and come back at once when something changed. */
 static void test_missing_project(void **state) {
     struct rig *rig = *state;
@@ -274,6 +302,12 @@ static void test_missing_project(void **state) {
     assert_reply(rig_get(rig, ask), 404, NOT_FOUND);
     assert_int_equal(world->grants_asked, 3);
     assert_reply(rig_ask(rig, ask), 404, NOT_FOUND); /* though what was cached still lies there */
+    /* A name that is too long is looked for nowhere; what it begins with is another project. */
+    struct call *call =
+        rig_get(rig, (struct ask){.route = ISSUE,
+                                  .as = MINTER,
+                                  .project = "a234567890b234567890c234567890d234567890x"});
+    assert_reply(call, 404, NOT_FOUND);
 }
 
 /* ---- where from ------------------------------------------------------------------------------ */
@@ -340,14 +374,23 @@ static void test_usage(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        RIG_TEST(test_miss_then_hit),   RIG_TEST(test_project_miss),
-        RIG_TEST(test_without_project), RIG_TEST(test_missing),
-        RIG_TEST(test_malformed),       RIG_TEST(test_unknown),
-        RIG_TEST(test_revoked),         RIG_TEST(test_revoked_while_cached),
-        RIG_TEST(test_expired),         RIG_TEST(test_wrong_secret),
-        RIG_TEST(test_secret_is_wiped), RIG_TEST(test_doors),
-        RIG_TEST(test_missing_project), RIG_TEST(test_address),
-        RIG_TEST(test_proxies),         RIG_TEST(test_usage),
+        RIG_TEST(test_miss_then_hit),
+        RIG_TEST(test_project_miss),
+        RIG_TEST(test_without_project),
+        RIG_TEST(test_missing),
+        RIG_TEST(test_malformed),
+        RIG_TEST(test_unknown),
+        RIG_TEST(test_revoked),
+        RIG_TEST(test_revoked_while_cached),
+        RIG_TEST(test_expired),
+        RIG_TEST(test_wrong_secret),
+        RIG_TEST(test_secret_is_wiped),
+        RIG_TEST(test_doors),
+        RIG_TEST(test_org_of_the_query),
+        RIG_TEST(test_missing_project),
+        RIG_TEST(test_address),
+        RIG_TEST(test_proxies),
+        RIG_TEST(test_usage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

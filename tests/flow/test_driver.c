@@ -308,7 +308,8 @@ static void driver_drain(struct driver *driver) {
 }
 
 static void driver_open(struct driver *driver, uint64_t seed) {
-    *driver = (struct driver){.seed = seed, .random = seed};
+    memset(driver, 0, sizeof(*driver));
+    driver->seed = driver->random = seed;
     assert_true(realm_open(&driver->realm));
     model_open(&driver->model, &driver->realm);
     for (size_t i = 0; i < WORKERS; i++) {

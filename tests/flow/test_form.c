@@ -170,6 +170,7 @@ static void test_query(void **state) {
         {ISSUE, "Explain=1", ERROR_QUERY_UNKNOWN, "Explain"},
         {READ_ORG, "page_size=1000&page_token=abc", ERROR_NONE, "{}"},
         {READ_ORG, "pageSize=1&pageToken=", ERROR_NONE, "{}"},
+        {READ_ORG, "page_token=a&pageToken=b", ERROR_QUERY_VALUE, "pageToken"},
         {READ_ORG, "page_size=1001", ERROR_QUERY_VALUE, "page_size"},
         {READ_ORG, "page_size=-1", ERROR_QUERY_VALUE, "page_size"},
         {READ_ORG, "page_size=", ERROR_QUERY_VALUE, "page_size"},

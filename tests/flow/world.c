@@ -33,7 +33,10 @@ static struct world_project project_make(struct random *random, enum world_org o
 }
 
 void world_open(struct world *world, struct random *random) {
-    *world = (struct world){.epoch = 7, .seq = 100, .random = random};
+    memset(world, 0, sizeof(*world));
+    world->epoch = 7;
+    world->seq = 100;
+    world->random = random;
     for (size_t i = 0; i < WORLD_ORGS; i++)
         random_uuid(random, &world->orgs[i]);
     world->projects[SHOP] = project_make(random, ORG_ACME, "shop", &world->orgs[ORG_ACME]);
