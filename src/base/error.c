@@ -65,7 +65,7 @@ void error_message(const struct error *error, struct buffer *out) {
 }
 
 void error_json(const struct error *error, struct buffer *out) {
-    char message[512];
+    char message[1024];
     struct buffer text = buffer_over(message, sizeof(message));
     error_message(error, &text);
     buffer_put(out, "{\"code\":");

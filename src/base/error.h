@@ -13,7 +13,7 @@ enum error_code {
 
 /* `subject` names what the text's %s stands for (a field, a name, a limit); cut to fit, always
  * NUL-terminated, and escaped where it is written. It never holds a secret. */
-#define ERROR_SUBJECT_BYTES 160
+#define ERROR_SUBJECT_BYTES 240
 struct error {
     enum error_code code;
     char subject[ERROR_SUBJECT_BYTES];

@@ -192,6 +192,13 @@ static size_t claims_part_max(const struct claims_project *part) {
     return 6 * (part->issuer.len + part->audience.len + part->org.len + part->project.len) + 192;
 }
 
+/* Its own, or its runtime's; where neither is known the credential is for who issued it. */
+static struct text audience_of(const struct project *project, struct text issuer) {
+    if (project->audience.len > 0)
+        return project->audience;
+    return project->runtime_host.len > 0 ? project->runtime_host : issuer;
+}
+
 static struct cached_project *cached_project_make(const struct cache *cache,
                                                   struct project_record *record) {
     const struct project *project = &record->project;
@@ -200,7 +207,7 @@ static struct cached_project *cached_project_make(const struct cache *cache,
     buffer_uuid(&instance_text, &project->instance_id);
     struct claims_project part = {
         .issuer = cache->options.issuer,
-        .audience = project->audience.len > 0 ? project->audience : project->runtime_host,
+        .audience = audience_of(project, cache->options.issuer),
         .org = project->org_name,
         .project = project->name,
         .instance_id = buffer_text(&instance_text),

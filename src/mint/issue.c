@@ -150,16 +150,37 @@ static bool payload_write(struct credential *credential, const struct claims_sub
            error_set(&credential->error, ERROR_JWT_LARGE, "more than %d bytes", MINT_SCRATCH_BYTES);
 }
 
-static bool size_check(struct credential *credential, size_t chars, uint32_t chars_max) {
+/* Says which claims take how many of the bytes, so that one sees which to shorten. */
+static void claims_measure(struct credential *credential, struct text payload, struct buffer *out) {
     struct mint *mint = credential->request->mint;
+    size_t size = payload.len * 16 + 1024;
+    void *memory = request_take(credential->request, size);
+    struct arena arena = arena_over(memory, memory != NULL ? size : 0);
+    const struct json *claims;
+    struct error ignored;
+    const char *before = ": ";
+    if (memory == NULL || !json_read(payload, JSON_DEPTH_EXTRA_MAX, &arena, &claims, &ignored))
+        return;
+    for (struct json_iter i = json_iter(claims); json_next(&i);) {
+        struct buffer value = buffer_over(mint->scratch, MINT_SCRATCH_BYTES);
+        json_write(i.value, &value);
+        buffer_put(out, before);
+        buffer_add(out, i.key);
+        buffer_byte(out, ' ');
+        buffer_number(out, value.len);
+        before = ", ";
+    }
+}
+
+static bool size_check(struct credential *credential, struct text payload, size_t chars,
+                       uint32_t chars_max) {
+    char memory[ERROR_SUBJECT_BYTES];
+    struct buffer out = buffer_over(memory, sizeof(memory));
     if (likely(chars <= chars_max))
         return true;
-    struct buffer out = buffer_over(mint->scratch, MINT_SCRATCH_BYTES);
-    if (credential->input.attributes != NULL)
-        json_write(credential->input.attributes, &out);
-    return error_set(&credential->error, ERROR_JWT_LARGE,
-                     "%zu bytes where %u are allowed; the attributes take %zu of them", chars,
-                     chars_max, (out.len * 4 + 2) / 3);
+    buffer_format(&out, "%zu bytes where %u are allowed", chars, chars_max);
+    claims_measure(credential, payload, &out);
+    return error_about(&credential->error, ERROR_JWT_LARGE, buffer_text(&out));
 }
 
 static bool credential_make(struct credential *credential, const struct cached_grant *grant,
@@ -177,7 +198,7 @@ static bool credential_make(struct credential *credential, const struct cached_g
     uint32_t chars_max =
         project->max_token_bytes != 0 ? project->max_token_bytes : mint->settings.max_token_bytes;
     size_t chars = jwt_chars(header.len, payload.len);
-    if (!size_check(credential, chars, chars_max))
+    if (!size_check(credential, payload, chars, chars_max))
         return false;
     if (unlikely(credential->request->explain))
         return issue_explain(credential, project, payload, chars, chars_max);
