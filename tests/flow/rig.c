@@ -41,8 +41,12 @@ struct text realm_token(const struct realm *realm, enum world_service_index as, 
 
 /* ---- routes ---------------------------------------------------------------------------------- */
 
+/* Says what it will, and finds then whether there is the memory for it. */
 static void local_answer(struct request *request) {
-    request->reply_body = TEXT("{\"local\":true}");
+    request->cache_control = "public";
+    buffer_put(&request->extra, "X-Local: 1\r\n");
+    if (request_take(request, REQUEST_BYTES) != NULL)
+        request->reply_body = TEXT("{\"local\":true}");
 }
 
 static bool work_read(struct request *request, struct session *session) {

@@ -41,6 +41,8 @@ static void test_without_project(void **state) {
     assert_reply(call, 200, NONE);
     assert_int_equal(rig->cache.count, 1);
     assert_string_equal(call->body.at, "{\"local\":true}");
+    assert_string_equal(call->extra.at, "X-Local: 1\r\n");
+    assert_string_equal(call->cache_control, "public");
 }
 
 /* ---- bad tokens ------------------------------------------------------------------------------ */

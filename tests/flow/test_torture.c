@@ -257,6 +257,9 @@ static void error_check(const struct call *call) {
     assert_int_equal(call->status, error_http_status(call->error));
     if (call->status == 503)
         assert_has(call->extra, "Retry-After: 1\r\n");
+    /* Nothing is left of what would have been answered. */
+    assert_has_not(call->extra, "X-Local");
+    assert_null(call->cache_control);
 }
 
 static void batch_check(const struct call *call, const struct json *list) {

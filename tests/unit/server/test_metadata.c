@@ -140,6 +140,7 @@ static void test_if_none_match(void **state) {
         {"abc", false},
         {"\"ab\"", false},
         {"\"abcd\"", false},
+        {"\"abc\"d", false},
         {"w/\"abc\"", false}, /* case-sensitive: RFC 9110 §8.8.3 */
         {"W/", false},
         {"\"x\",", false},
