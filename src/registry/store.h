@@ -102,6 +102,12 @@ must_check bool store_token_create(struct session *session, const struct actor *
                                    struct text org, struct text service, const struct token *token,
                                    const uint8_t hash[static TOKEN_HASH_BYTES], uint64_t *ret_seq,
                                    struct error *ret_error);
+/* The same, and the service's other tokens expire at `others_expire_s`, those that live longer. */
+must_check bool store_token_rotate(struct session *session, const struct actor *actor,
+                                   struct text org, struct text service, const struct token *token,
+                                   const uint8_t hash[static TOKEN_HASH_BYTES],
+                                   int64_t others_expire_s, uint64_t *ret_seq,
+                                   struct error *ret_error);
 /* Live ones only (not revoked), oldest first. */
 must_check bool store_token_list(struct session *session, struct text org, struct text service,
                                  bool (*each)(void *self, const struct token *row), void *self,
@@ -116,6 +122,12 @@ must_check bool store_token_revoke(struct session *session, const struct actor *
 must_check bool store_token_expire(struct session *session, const struct actor *actor,
                                    const struct uuid *id, int64_t expires_s, uint64_t *ret_seq,
                                    struct error *ret_error);
+/* The services' live tokens that expire after `from_s` and until `to_s`, the first to expire first,
+ * with the names of service and org. */
+must_check bool store_tokens_expiring(struct session *session, int64_t from_s, int64_t to_s,
+                                      bool (*each)(void *self, const struct token *row,
+                                                   struct text service, struct text org),
+                                      void *self, struct error *ret_error);
 /* Last use of many tokens in one transaction, without audit and seq. */
 struct token_use {
     struct uuid id;

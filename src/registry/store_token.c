@@ -87,6 +87,32 @@ bool store_token_create(struct session *session, const struct actor *actor, stru
     return change_end(&change, ok, ret_seq, ret_error);
 }
 
+/* The change is the service's: what is known of any of its tokens is not so any more. */
+static bool token_rotate(struct change *change, struct text org, struct text service,
+                         const struct token *token, const uint8_t *hash, int64_t others_expire_s,
+                         struct error *ret_error) {
+    check(token->kind == TOKEN_SERVICE && others_expire_s > 0);
+    struct service found;
+    if (!service_find_in(change->session, org, service, &found, ret_error) ||
+        !session_do(change->session, STATEMENT_TOKENS_EXPIRE,
+                    PARAMETERS(value_uuid(&found.id), value_number(others_expire_s)), ret_error) ||
+        !token_create(change, org, service, token, hash, ret_error))
+        return false;
+    change->scope = (struct scope){SCOPE_SERVICE, found.id};
+    change_number(&change->after, "othersExpire", others_expire_s);
+    return true;
+}
+
+bool store_token_rotate(struct session *session, const struct actor *actor, struct text org,
+                        struct text service, const struct token *token,
+                        const uint8_t hash[static TOKEN_HASH_BYTES], int64_t others_expire_s,
+                        uint64_t *ret_seq, struct error *ret_error) {
+    struct change change;
+    bool ok = change_begin(&change, session, actor, ret_error) &&
+              token_rotate(&change, org, service, token, hash, others_expire_s, ret_error);
+    return change_end(&change, ok, ret_seq, ret_error);
+}
+
 struct token_list {
     bool (*each)(void *self, const struct token *row);
     void *self;
@@ -110,6 +136,29 @@ bool store_token_list(struct session *session, struct text org, struct text serv
                               &list};
         ok = session_each(session, &query, ret_error);
     }
+    return session_end(session, ok);
+}
+
+struct expiring {
+    bool (*each)(void *self, const struct token *row, struct text service, struct text org);
+    void *self;
+};
+
+static bool expiring_each(void *self, const struct row *row) {
+    const struct expiring *expiring = self;
+    struct token token = token_of(row);
+    return expiring->each(expiring->self, &token, row_text(row, 9), row_text(row, 10));
+}
+
+bool store_tokens_expiring(struct session *session, int64_t from_s, int64_t to_s,
+                           bool (*each)(void *self, const struct token *row, struct text service,
+                                        struct text org),
+                           void *self, struct error *ret_error) {
+    struct expiring expiring = {each, self};
+    struct query query = {STATEMENT_TOKENS_EXPIRING,
+                          PARAMETERS(value_number(from_s), value_number(to_s)), expiring_each,
+                          &expiring};
+    bool ok = session_read(session, ret_error) && session_each(session, &query, ret_error);
     return session_end(session, ok);
 }
 

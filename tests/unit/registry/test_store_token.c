@@ -132,6 +132,84 @@ static void test_expire(void **state) {
                            "\"expires\":1234"));
 }
 
+/* The others end together, those that end sooner and the revoked stay as they are; one change cuts
+ * what is known of any of them. */
+static void test_rotate(void **state) {
+    struct store *store = *state;
+    struct error error;
+    struct uuid sooner = id_of(4), revoked = id_of(5);
+    struct token token = {.id = id_of(9), .kind = TOKEN_SERVICE};
+    uint8_t hash[TOKEN_HASH_BYTES] = {9};
+    uint64_t seq;
+    make_all(store);
+    make_token(store, "gateway", 4);
+    make_token(store, "gateway", 5);
+    make_service(store, "other", 6, "issuer");
+    make_token(store, "other", 7);
+    assert_ok(store_token_expire(&store->writer, &tester, &sooner, 1500, &seq, &error));
+    assert_ok(store_token_revoke(&store->writer, &tester, &revoked, &seq, &error));
+    assert_ok(store_token_rotate(&store->writer, &tester, TEXT("acme"), TEXT("gateway"), &token,
+                                 hash, 2000, &seq, &error));
+    assert_int_equal(seq, 10);
+    assert_string_equal(file_text(&store->folder,
+                                  "SELECT group_concat(expires) FROM (SELECT expires FROM tokens"
+                                  " ORDER BY id)"),
+                        "2000,1500,0,0,0");
+    assert_string_equal(file_text(&store->folder,
+                                  "SELECT scope_kind || hex(scope_id) = "
+                                  " (SELECT 2 || hex(id) FROM services WHERE name = 'gateway')"
+                                  " FROM changes WHERE seq = 10"),
+                        "1");
+    assert_non_null(strstr(file_text(&store->folder, "SELECT after_json FROM audit WHERE seq = 10"),
+                           "\"othersExpire\":2000"));
+    assert_error(store_token_rotate(&store->writer, &tester, TEXT("acme"), TEXT("none"), &token,
+                                    hash, 1000, &seq, &error),
+                 NOT_FOUND);
+    /* The new one cannot be made (the id is taken): nothing ends either. */
+    assert_error(store_token_rotate(&store->writer, &tester, TEXT("acme"), TEXT("gateway"), &token,
+                                    hash, 1000, &seq, &error),
+                 INTERNAL);
+    assert_int_equal(file_number(&store->folder, "SELECT max(expires) FROM tokens"), 2000);
+}
+
+struct expiring {
+    size_t count;
+    struct uuid ids[8];
+};
+
+static bool expiring_each(void *self, const struct token *row, struct text service,
+                          struct text org) {
+    struct expiring *expiring = self;
+    assert_text(service, "gateway");
+    assert_text(org, "acme");
+    expiring->ids[expiring->count++] = row->id;
+    return true;
+}
+
+/* After `from` and until `to`, the first to end first; neither revoked ones nor an operator's. */
+static void test_expiring(void **state) {
+    struct store *store = *state;
+    struct error error;
+    struct expiring expiring = {0};
+    const int64_t ends_s[] = {100, 200, 150, 201, 150};
+    struct token operator_token = {.id = id_of(20), .kind = TOKEN_OPERATOR, .expires_s = 150};
+    uint8_t hash[TOKEN_HASH_BYTES] = {9};
+    uint64_t seq;
+    make_all(store);
+    for (uint32_t i = 0; i < array_count(ends_s); i++) {
+        struct uuid id = id_of(10 + i);
+        make_token(store, "gateway", 10 + i);
+        assert_ok(store_token_expire(&store->writer, &tester, &id, ends_s[i], &seq, &error));
+    }
+    assert_ok(store_token_create(&store->writer, &tester, TEXT(""), TEXT(""), &operator_token, hash,
+                                 &seq, &error));
+    struct uuid revoked = id_of(14), first = id_of(12), last = id_of(11);
+    assert_ok(store_token_revoke(&store->writer, &tester, &revoked, &seq, &error));
+    assert_ok(store_tokens_expiring(&store->reader, 100, 200, expiring_each, &expiring, &error));
+    assert_int_equal(expiring.count, 2);
+    assert_true(uuid_equal(&expiring.ids[0], &first) && uuid_equal(&expiring.ids[1], &last));
+}
+
 static void test_used(void **state) {
     struct store *store = *state;
     struct error error;
@@ -168,6 +246,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_operator_token, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(test_list_and_revoke, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(test_expire, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(test_rotate, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(test_expiring, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(test_used, store_setup, store_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

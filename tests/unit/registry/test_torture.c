@@ -121,6 +121,12 @@ static bool token_expire(struct session *session, struct error *error) {
     return store_token_expire(session, &tester, &id, 9, &seq, error);
 }
 
+static bool token_rotate(struct session *session, struct error *error) {
+    struct token token = {.id = id_of(10), .kind = TOKEN_SERVICE};
+    return store_token_rotate(session, &tester, TEXT("acme"), TEXT("gateway"), &token, hash, 9,
+                              &seq, error);
+}
+
 static bool tokens_used(struct session *session, struct error *error) {
     struct token_use uses[] = {{.id = id_of(4), .at_s = 1}, {.id = id_of(5), .at_s = 1}};
     return store_tokens_used(session, uses, array_count(uses), error);
@@ -152,8 +158,8 @@ static bool migrate(struct session *session, struct error *error) {
 static operation *const mutations[] = {
     org_create,   org_edit,     project_create,  project_edit,     service_create,
     service_edit, org_role_set, org_role_remove, project_role_set, project_role_remove,
-    token_create, token_revoke, token_expire,    tokens_used,      key_put,
-    key_delete,   initialise,   audit_note,      migrate,
+    token_create, token_revoke, token_expire,    token_rotate,     tokens_used,
+    key_put,      key_delete,   initialise,      audit_note,       migrate,
 };
 
 static bool ignore(void *self, const struct key_record *row) {
@@ -225,6 +231,16 @@ static bool token_list(struct session *session, struct error *error) {
     return store_token_list(session, TEXT("acme"), TEXT("gateway"), ignore_token, NULL, error);
 }
 
+static bool ignore_expiring(void *self, const struct token *row, struct text service,
+                            struct text org) {
+    (void)self, (void)row, (void)service, (void)org;
+    return true;
+}
+
+static bool tokens_expiring(struct session *session, struct error *error) {
+    return store_tokens_expiring(session, 0, 9, ignore_expiring, NULL, error);
+}
+
 static bool token_owner(struct session *session, struct error *error) {
     struct uuid id = id_of(4), org_id;
     struct token token;
@@ -290,7 +306,7 @@ static operation *const reads[] = {
     service_list,     token_list,     membership_list, membership_list_all,
     project_services, token_owner,    grant,           project_record,
     org_id,           project_get,    service_get,     feed,
-    audit_list,       audit_verify,
+    audit_list,       audit_verify,   tokens_expiring,
 };
 
 /* What is in the store, as one text. */
