@@ -83,9 +83,16 @@ static const struct flag service_set_role_flags[] = {
     {"remove", NULL, FLAG_BOOL, NULL, "take the role away"},
     END,
 };
-static const struct flag token_issue_flags[] = {
-    {"ttl", "TIME", FLAG_TIME, "ttl_seconds", "how long it is valid (default: for ever)"},
-    {"description", "TEXT", FLAG_TEXT, "description", "who uses it, for mint service token list"},
+#define TOKEN_FLAGS \
+    {"ttl", "TIME", FLAG_TIME, "ttl_seconds", "how long it is valid (default: for ever)"}, { \
+        "description", "TEXT", FLAG_TEXT, "description", \
+            "who uses it, for mint service token list" \
+    }
+static const struct flag token_issue_flags[] = {TOKEN_FLAGS, END};
+static const struct flag token_rotate_flags[] = {
+    {"overlap", "TIME", FLAG_TIME, "rotate_overlap_seconds",
+     "how long the old tokens stay valid, such as 72h; 0s ends them at once"},
+    TOKEN_FLAGS,
     END,
 };
 
@@ -155,6 +162,7 @@ static const struct column token_columns[] = {
     {"CREATED", "createdOn", CELL_TIME},
     {"EXPIRES", "expiresOn", CELL_TIME},
     {"LAST USED", "lastUsedOn", CELL_TIME},
+    {"FROM", "lastUsedAddress", CELL_AUTO},
     END,
 };
 static const struct column key_columns[] = {
@@ -315,17 +323,29 @@ const struct command commands[] = {
      .flags = token_issue_flags,
      .summary = "issue one more token of a service",
      .description =
-         "Issues one more token of a service, shown this once. To rotate: issue a new one, "
-         "put it in place, revoke the old one.",
+         "Issues one more token of a service, shown this once; the others stay as they are.",
      .example = "mint service token issue gateway --ttl 90d --description blue",
      .method = "POST",
      .target = "/v1/orgs/{org}/services/{NAME}/tokens",
      .run = run_token_issue},
+    {.path = "service token rotate",
+     .operand = "NAME",
+     .flags = token_rotate_flags,
+     .summary = "issue a new token, and let the old ones expire",
+     .description =
+         "Issues a new token of a service, shown this once, and lets all others expire after the "
+         "overlap. Put the new one in place meanwhile: mint service token list shows when an old "
+         "one was used last. Credentials that the old ones minted stay good.",
+     .example = "mint service token rotate gateway --overlap 72h",
+     .method = "POST",
+     .target = "/v1/orgs/{org}/services/{NAME}/tokens",
+     .run = run_token_rotate},
     {.path = "service token list",
      .operand = "NAME",
      .summary = "list a service's tokens",
      .description =
-         "Lists a service's live tokens: when they were made, expire and were last used.",
+         "Lists a service's tokens that were not revoked: when they were made, expire and were "
+         "used last, and from where.",
      .example = "mint service token list gateway",
      .method = "GET",
      .target = "/v1/orgs/{org}/services/{NAME}/tokens",

@@ -131,6 +131,7 @@ enum status run_service_list(struct client *client, const struct call *call);
 enum status run_service_show(struct client *client, const struct call *call);
 enum status run_service_set_role(struct client *client, const struct call *call);
 enum status run_token_issue(struct client *client, const struct call *call);
+enum status run_token_rotate(struct client *client, const struct call *call);
 enum status run_issue(struct client *client, const struct call *call);
 enum status run_iframe(struct client *client, const struct call *call);
 enum status run_verify(struct client *client, const struct call *call);

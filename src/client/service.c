@@ -60,9 +60,12 @@ enum status run_service_create(struct client *client, const struct call *call) {
     return STATUS_FINE;
 }
 
-enum status run_token_issue(struct client *client, const struct call *call) {
+/* Issues a token; `done` says what was done. */
+static enum status token_issue(struct client *client, const struct call *call, const char *done) {
     struct reply reply;
     struct text said;
+    if (!client_fill(client, call, done, false, &said))
+        return STATUS_USAGE;
     enum status status = client_request(client, call, TEXT(""), &reply);
     if (status != STATUS_FINE)
         return status;
@@ -70,8 +73,6 @@ enum status run_token_issue(struct client *client, const struct call *call) {
         show_object(client, reply.json);
         return STATUS_FINE;
     }
-    check(client_fill(client, call, "Issued a token for service \"{NAME}\" in org \"{org}\".",
-                      false, &said));
     client_say(client, said);
     token_say(client, reply.json);
     const struct json *id = json_member(reply.json, TEXT("id"));
@@ -81,6 +82,16 @@ enum status run_token_issue(struct client *client, const struct call *call) {
         buffer_byte(&client->out, '\n');
     }
     return STATUS_FINE;
+}
+
+enum status run_token_issue(struct client *client, const struct call *call) {
+    return token_issue(client, call, "Issued a token for service \"{NAME}\" in org \"{org}\".");
+}
+
+enum status run_token_rotate(struct client *client, const struct call *call) {
+    return token_issue(client, call,
+                       "Issued a token for service \"{NAME}\" in org \"{org}\"; its other tokens "
+                       "expire in {overlap} at the latest.");
 }
 
 /* As in Rill's documents the roles in projects show the projects' names alone: the table stays

@@ -86,6 +86,8 @@ void changes_apply(struct worker *worker) {
     const struct changes *changes = &worker->server->changes;
     const struct feed *feed = &changes->feed;
     bool has_moved = worker->freshness.cursor != feed->seq;
+    /* What was accepted before the cut is signed before it, for soon the cut is acknowledged. */
+    mint_turn_end(&worker->mint);
     if (freshness_apply(&worker->freshness, feed, changes->asked_us))
         cache_clear(&worker->cache);
     else if (has_moved)

@@ -117,6 +117,8 @@ static void registry_write(const struct server *server, struct buffer *out) {
                 lease_left_ms(server));
     gauge_write(out, "mintd_changes_seq", "The last change that every worker has applied.",
                 server->changes.cursor);
+    gauge_write(out, "mintd_tokens_expiring", "Tokens of services that expire within 7 days.",
+                server->expiry.count);
     buffer_put(out, "# HELP mintd_registry_job_seconds Time of the registry's jobs.\n"
                     "# TYPE mintd_registry_job_seconds histogram\n");
     const struct histogram *jobs[] = {health.job_us};

@@ -164,7 +164,8 @@ static bool server_fill(struct server *server, struct error *ret_error) {
     if (server->settings->ops_listen.len > 0 && !ops_open(server, ret_error))
         return false;
     return metadata_make(&server->metadata, server->keyring, text_of(server->issuer), ret_error) &&
-           changes_open(&server->changes, server, ret_error) && main_loop_arm(server, ret_error);
+           changes_open(&server->changes, server, ret_error) &&
+           expiry_open(&server->expiry, server, ret_error) && main_loop_arm(server, ret_error);
 }
 
 bool server_open(const struct server_options *options, struct server **ret_server,

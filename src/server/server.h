@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 #include "server/changes.h"
+#include "server/expiry.h"
 #include "server/metadata.h"
 #include "server/worker.h"
 
@@ -27,6 +28,7 @@ struct server {
     struct worker **workers;
     size_t worker_count;
     struct changes changes;
+    struct expiry expiry;
     struct metadata metadata;
     struct keyring *keyring;
     struct conn_pool *ops_pool;

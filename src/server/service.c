@@ -44,7 +44,12 @@ static bool object_keep(struct request *request, const struct json *value, uint3
     struct buffer out = buffer_over(memory, max);
     json_write(value, &out);
     *ret_text = buffer_text(&out);
-    return !out.overflow || error_set(&request->error, ERROR_ATTRIBUTES_LARGE, "%u", max);
+    return !out.overflow;
+}
+
+/* Unless memory was out, which the request says already. */
+static bool too_large(struct request *request, enum error_code code, uint32_t max) {
+    return error_is(&request->error) ? false : error_set(&request->error, code, "%u", max);
 }
 
 /* A policy is stored as it was written, once it is known that every replica can read it. */
@@ -68,10 +73,12 @@ static bool input_read(struct request *request, const struct json_field *fields,
     if (request->body != NULL &&
         !json_read_fields(request->body, fields, count, input, &request->error))
         return false;
-    return object_keep(request, input->attributes_value,
-                       request->mint->settings.attributes_bytes_max, &input->attributes) &&
-           object_keep(request, input->policy_value, POLICY_BYTES_MAX, &input->policy) &&
-           policy_check(request, input->policy);
+    uint32_t max = request->mint->settings.attributes_bytes_max;
+    if (!object_keep(request, input->attributes_value, max, &input->attributes))
+        return too_large(request, ERROR_ATTRIBUTES_LARGE, max);
+    if (!object_keep(request, input->policy_value, POLICY_BYTES_MAX, &input->policy))
+        return too_large(request, ERROR_POLICY_LARGE, POLICY_BYTES_MAX);
+    return policy_check(request, input->policy);
 }
 
 static bool role_check(struct request *request, enum role_scope scope, struct text name) {

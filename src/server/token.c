@@ -2,10 +2,13 @@
 #include "server/answer.h"
 #include "server/handlers.h"
 
+enum { GIVEN_OVERLAP = 1 << 2 };
+
 struct token_input {
     uint64_t given;
     uint64_t ttl_s;
     struct text description;
+    uint64_t overlap_s;         /* given: the service's other tokens live on for so long at most */
     struct service_token token; /* wiped once it is written */
 };
 
@@ -13,6 +16,7 @@ bool token_parse(struct request *request) {
     static const struct json_field fields[] = {
         {"ttl_seconds", JSON_FIELD_NUMBER, offsetof(struct token_input, ttl_s)},
         {"description", JSON_FIELD_TEXT, offsetof(struct token_input, description)},
+        {"rotate_overlap_seconds", JSON_FIELD_NUMBER, offsetof(struct token_input, overlap_s)},
     };
     struct token_input *input = request_take(request, sizeof(*input));
     if (input == NULL)
@@ -46,23 +50,34 @@ static bool token_answer(struct request *request, const struct service_token *to
     return true;
 }
 
+static bool token_store(struct request *request, struct session *session,
+                        const struct token *token) {
+    const struct token_input *input = request->input;
+    const struct actor *actor = &request->actor;
+    struct text org = request->params[PARAM_ORG], service = request->params[PARAM_SERVICE];
+    uint8_t hash[TOKEN_HASH_BYTES];
+    service_token_hash(&input->token, hash);
+    if (!(input->given & GIVEN_OVERLAP))
+        return store_token_create(session, actor, org, service, token, hash, &request->seq,
+                                  &request->work_error);
+    return store_token_rotate(session, actor, org, service, token, hash,
+                              actor->now_s + (int64_t)input->overlap_s, &request->seq,
+                              &request->work_error);
+}
+
 bool token_issue(struct request *request, struct session *session) {
     struct token_input *input = request->input;
-    uint8_t hash[TOKEN_HASH_BYTES];
     struct random random;
     if (!random_open(&random))
         return error_set(&request->work_error, ERROR_INTERNAL, NULL);
     service_token_make(&random, TOKEN_SERVICE, &input->token);
     random_close(&random);
-    service_token_hash(&input->token, hash);
     struct token token = {
         .id = input->token.id,
         .description = input->description,
         .expires_s = input->ttl_s != 0 ? request->actor.now_s + (int64_t)input->ttl_s : 0,
     };
-    bool is_done = store_token_create(session, &request->actor, request->params[PARAM_ORG],
-                                      request->params[PARAM_SERVICE], &token, hash, &request->seq,
-                                      &request->work_error) &&
+    bool is_done = token_store(request, session, &token) &&
                    token_answer(request, &input->token, token.expires_s);
     memory_wipe(&input->token, sizeof(input->token));
     return is_done;
@@ -81,6 +96,7 @@ static bool token_each(void *self, const struct token *token) {
     answer_time(out, "createdOn", token->created_s);
     answer_time(out, "expiresOn", token->expires_s);
     answer_time(out, "lastUsedOn", token->last_used_s);
+    answer_text(out, "lastUsedAddress", token->last_used_address);
     buffer_byte(out, '}');
     return true;
 }

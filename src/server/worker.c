@@ -311,9 +311,21 @@ static void drain_run(struct loop_task *task) {
     conn_pool_drain(worker->pool);
 }
 
+/* What may change while it runs. The others are read by the registry's threads too and stand still.
+ * */
+static void settings_take_on(struct mint_settings *settings, const struct mint_settings *next) {
+    settings->default_ttl_s = next->default_ttl_s;
+    settings->max_ttl_s = next->max_ttl_s;
+    settings->not_before_skew_s = next->not_before_skew_s;
+    settings->max_token_bytes = next->max_token_bytes;
+    settings->attributes_bytes_max = next->attributes_bytes_max;
+    settings->in_flight_max = next->in_flight_max;
+    settings->registry_us = next->registry_us;
+}
+
 static void reload_run(struct loop_task *task) {
     struct worker *worker = container_of(task, struct worker, reload_task);
-    worker->mint.settings = worker->next_settings;
+    settings_take_on(&worker->mint.settings, &worker->next_settings);
     worker->log_requests = worker->next_log_requests;
     worker->cors_origins = worker->next_cors_origins;
     atomic_store(&worker->is_reloading, false);

@@ -252,7 +252,7 @@ def test_tokens(operator, own):
         row = rows[issued["id"]]
         assert row == {"id": issued["id"], "prefix": issued["prefix"], "description": description,
                        "createdOn": row["createdOn"], "expiresOn": issued["expiresOn"],
-                       "lastUsedOn": None}
+                       "lastUsedOn": None, "lastUsedAddress": ""}
         assert TIME.fullmatch(row["createdOn"])
     operator.ok("DELETE", f"/v1/services/tokens/{first['id']}")
     assert [row["id"] for row in operator.ok("GET", path)["tokens"]] == [second["id"]]

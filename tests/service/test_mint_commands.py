@@ -20,7 +20,7 @@ def test_help_at_every_level(mint):
     lines = top[top.index("commands:"):top.index("global flags:")].splitlines()[1:-1]
     commands = [[word for word in line[:28].split() if re.fullmatch("[a-z-]+", word)]
                 for line in lines]
-    assert ["service", "token", "issue"] in commands and len(commands) == 32
+    assert ["service", "token", "issue"] in commands and len(commands) == 33
     for words in commands:
         text = mint(*words, "--help").stdout
         assert text.startswith(f"usage: mint {' '.join(words)}") and "example:" in text
@@ -48,6 +48,8 @@ def test_help_at_every_level(mint):
     (["iframe", "--query", "=v"], '--query must be key=value, not "=v"'),
     (["service", "create", "a", "--org-role", "root"], "--org-role must be one of admin|editor|"),
     (["issue"], "mint issue needs --project"),
+    (["service", "token", "rotate", "gate"], "mint service token rotate needs --overlap"),
+    (["service", "token", "rotate", "gate", "--overlap", "x"], "--overlap must be a time"),
     (["service", "list", "--url", "ftp://x"], "--url must start with"),
     (["service", "list", "--token", "a", "--token-file", "b"], "give only one of"),
     (["service", "set-role", "s"], "give --org-role, or --remove"),
@@ -288,7 +290,8 @@ def test_set_role(mint, fake):
 def test_tokens(mint, fake):
     path = "/v1/orgs/acme/services/gate/tokens"
     listed = {"id": "t-1", "prefix": "mint_svc_0000000000", "description": "blue",
-              "createdOn": "2026-01-31T10:00:00Z", "expiresOn": None, "lastUsedOn": None}
+              "createdOn": "2026-01-31T10:00:00Z", "expiresOn": None, "lastUsedOn": None,
+              "lastUsedAddress": ""}
     fake.on("POST", path, ISSUED)
     fake.on("GET", path, {"tokens": [listed]})
     fake.on("DELETE", "/v1/services/tokens/t-1", {})
@@ -300,8 +303,9 @@ def test_tokens(mint, fake):
     assert mint("service", "token", "issue", "gate", "--quiet").stdout == TOKEN + "\n"
     assert json.loads(mint("service", "token", "issue", "gate", "--format=json").stdout) == ISSUED
     lines = mint("service", "token", "list", "gate").stdout.splitlines()
-    assert lines[0].split() == ["ID", "PREFIX", "DESCRIPTION", "CREATED", "EXPIRES", "LAST", "USED"]
-    assert lines[1].endswith(")  -        -")
+    assert lines[0].split() == ["ID", "PREFIX", "DESCRIPTION", "CREATED", "EXPIRES", "LAST", "USED",
+                                "FROM"]
+    assert lines[1].endswith(")  -        -          -")
     assert mint("service", "token", "revoke", "t-1").stdout == "Revoked token t-1.\n"
     assert mint("service", "token", "revoke", "t-1", "--quiet").stdout == ""
 
@@ -469,7 +473,7 @@ def complete(mint, *words):
 def test_completion_words(mint):
     assert "service" in complete(mint) and complete(mint).count("service") == 1
     assert not {"man", "__complete"} & set(complete(mint))
-    assert complete(mint, "service", "token") == ["issue", "list", "revoke"]
+    assert complete(mint, "service", "token") == ["issue", "rotate", "list", "revoke"]
     assert complete(mint, "--format") == ["human", "json", "csv"]
     assert complete(mint, "service", "create", "x", "--org-role") == [
         "admin", "editor", "viewer", "guest", "issuer"]
