@@ -476,6 +476,10 @@ int step_quota(struct request *request) {
     request->rate_per_s = policy->rate_per_s;
     request->rate_burst = policy->rate_burst;
     struct quota_limit limit = {policy->rate_per_s, policy->rate_burst};
+    if (request->credential_count > limit.burst)
+        return FAIL(request, ERROR_FIELD_VALUE,
+                    "requests must be at most %u, the burst of the service's rate limit",
+                    limit.burst);
     if (quota_take(request->grant->quota, &limit, (uint32_t)request->credential_count,
                    mint->clock->monotonic_us * 1000, &request->quota))
         return VERDICT_NEXT;
