@@ -6,6 +6,7 @@
 #include "http/reply.h"
 #include "io/conn.h"
 #include "mint/issue.h"
+#include "mint/presented.h"
 #include "mint/quota.h"
 #include "mint/route.h"
 #include "token/claims.h"
@@ -74,8 +75,11 @@ struct request {
     void *input;             /* the route's parsed body */
     const struct json *body; /* NULL: there was none */
     size_t body_bytes;
+    struct text form; /* instead of `body`, as it came; only while the route parses */
     uint32_t page_size;
     struct text page_token;
+    struct text audience;        /* ?aud= */
+    struct presented *presented; /* the credential whose bearer calls; NULL: a token does */
 
     /* Only within one run of the steps, never across a wait. */
     struct cached_grant *grant;
@@ -199,6 +203,8 @@ must_check void *request_take(struct request *request, size_t size);
 must_check bool request_copy(struct request *request, struct text text, struct text *ret_text);
 /* The answer is there; `x_done` will run. May be called once per wait. */
 void request_wake(struct request *request);
+/* What the grant's service may in a project of its org. */
+uint32_t grant_permissions_in(const struct grant *grant, const struct uuid *project_id);
 /* Says in request->actor who called, for the audit; the caller must be known. */
 void request_actor_fix(struct request *request);
 /* Room for at least `size` more bytes of the answer; NULL with ERROR_OVERLOADED when memory is out.

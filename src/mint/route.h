@@ -17,6 +17,7 @@ enum route_who {
                      path or query, else the service's own */
     WHO_PROJECT,  /* the operator, or a service with the permission in the project in the path */
     WHO_ISSUER,   /* as WHO_PROJECT, but not the operator */
+    WHO_CREDENTIAL, /* the bearer of a credential of ours, while its service may still mint it */
 };
 
 /* How it is answered. */
@@ -36,8 +37,15 @@ enum route_query {
     QUERY_PAGE = 1 << 0, /* page_size, page_token */
     QUERY_EXPLAIN = 1 << 1,
     QUERY_ORG = 1 << 2,
+    QUERY_PROJECT = 1 << 3,
+    QUERY_AUDIENCE = 1 << 4, /* aud */
+    QUERY_FORM = 1 << 5,     /* the body may be a form instead of JSON */
     QUERY_AUDIT = QUERY_PAGE | QUERY_ORG,
+    QUERY_VERIFY = QUERY_ORG | QUERY_PROJECT | QUERY_AUDIENCE,
 };
+
+/* The method of a route that takes any. */
+#define HTTP_ANY HTTP_METHOD_OTHER
 
 struct route {
     const char *name; /* "services.create": for logs, metrics and the audit */
@@ -49,7 +57,7 @@ struct route {
     uint32_t query;
     enum issue_form form; /* of ROUTE_ISSUE */
     /* Reads the body into request->input; false with request->error. NULL: a body must be empty or
-     * {}. */
+     * {}, and where any method is taken it means nothing. */
     bool (*parse)(struct request *request);
     void (*local)(struct request *request);
     /* On a registry thread: asks the store and writes the answer with request_out; false with

@@ -8,14 +8,26 @@
 
 /* ---- admit ---------------------------------------------------------------------------------- */
 
-/* Absent, JSON, or what curl sends by default: read as JSON. Parameters (charset) mean nothing. */
-static bool content_type_is_json(struct text type) {
+enum body_type { BODY_JSON, BODY_FORM, BODY_OTHER };
+
+/* Absent is JSON. Parameters (charset) mean nothing. */
+static enum body_type body_type_of(struct text type) {
     size_t len = 0;
     while (len < type.len && type.at[len] != ';')
         len++;
     type = text_trim((struct text){type.at, len});
-    return type.len == 0 || text_equal_nocase(type, TEXT("application/json")) ||
-           text_equal_nocase(type, TEXT("application/x-www-form-urlencoded"));
+    if (type.len == 0 || text_equal_nocase(type, TEXT("application/json")))
+        return BODY_JSON;
+    return text_equal_nocase(type, TEXT("application/x-www-form-urlencoded")) ? BODY_FORM
+                                                                              : BODY_OTHER;
+}
+
+/* What curl sends by default is a form by its name and JSON by its first character. */
+static bool is_form(const struct route *route, struct text body) {
+    size_t start = 0;
+    while (start < body.len && memchr(" \t\r\n", body.at[start], 4) != NULL)
+        start++;
+    return (route->query & QUERY_FORM) && start < body.len && body.at[start] != '{';
 }
 
 static bool request_id_is_sane(struct text id) {
@@ -55,6 +67,14 @@ static const struct query_text {
     {{TEXT_INIT("org"), TEXT_INIT("org")},
      QUERY_ORG,
      offsetof(struct request, params[PARAM_ORG]),
+     false},
+    {{TEXT_INIT("project"), TEXT_INIT("project")},
+     QUERY_PROJECT,
+     offsetof(struct request, params[PARAM_PROJECT]),
+     false},
+    {{TEXT_INIT("aud"), TEXT_INIT("audience")},
+     QUERY_AUDIENCE,
+     offsetof(struct request, audience),
      false},
 };
 
@@ -139,16 +159,23 @@ static bool body_parse(struct request *request, struct text body) {
            error_set(&request->error, ERROR_JSON_NOT_OBJECT, "the body");
 }
 
+static bool body_take(struct request *request, const struct http_request *sent) {
+    struct text type_text = sent->headers[HTTP_HEADER_CONTENT_TYPE];
+    enum body_type type = body_type_of(type_text);
+    if (type == BODY_OTHER)
+        return error_about(&request->error, ERROR_CONTENT_TYPE, type_text);
+    if (type == BODY_JSON || !is_form(request->route, sent->body))
+        return body_parse(request, sent->body);
+    request->form = sent->body;
+    return true;
+}
+
 static bool body_read(struct request *request, const struct http_request *sent) {
     /* A body of GET or HEAD means nothing (RFC 9110 §9.3.1). */
-    bool has_meaning = sent->method != HTTP_GET && sent->method != HTTP_HEAD;
-    if (sent->body.len > 0 && has_meaning) {
-        struct text type = sent->headers[HTTP_HEADER_CONTENT_TYPE];
-        if (!content_type_is_json(type))
-            return error_about(&request->error, ERROR_CONTENT_TYPE, type);
-        if (!body_parse(request, sent->body))
-            return false;
-    }
+    bool has_meaning =
+        sent->method != HTTP_GET && sent->method != HTTP_HEAD && request->route->method != HTTP_ANY;
+    if (sent->body.len > 0 && has_meaning && !body_take(request, sent))
+        return false;
     if (request->route->parse != NULL)
         return request->route->parse(request);
     uint64_t given = 0;
@@ -206,15 +233,24 @@ int step_admit(struct request *request) {
 
 /* ---- auth ----------------------------------------------------------------------------------- */
 
-/* The token of "Bearer <token>" (RFC 6750 §2.1), the scheme in any case. */
-static bool bearer_token(struct request *request, struct text header) {
+/* What stands behind "Bearer" (RFC 6750 §2.1), the scheme in any case. */
+static bool bearer_read(struct text header, struct text *ret_text) {
     static const size_t scheme_len = sizeof("Bearer") - 1;
-    if (header.at == NULL)
-        return error_set(&request->error, ERROR_TOKEN_MISSING, NULL);
     if (header.len <= scheme_len || header.at[scheme_len] != ' ' ||
         !text_equal_nocase((struct text){header.at, scheme_len}, TEXT("Bearer")))
-        return error_set(&request->error, ERROR_TOKEN_MISSING, NULL);
-    struct text text = text_trim((struct text){header.at + scheme_len, header.len - scheme_len});
+        return false;
+    *ret_text = text_trim((struct text){header.at + scheme_len, header.len - scheme_len});
+    return true;
+}
+
+static bool bearer_take(struct request *request, struct text header) {
+    bool is_credential = request->route->who == WHO_CREDENTIAL;
+    struct text text;
+    if (!bearer_read(header, &text))
+        return error_set(&request->error,
+                         is_credential ? ERROR_CREDENTIAL_MISSING : ERROR_TOKEN_MISSING, NULL);
+    if (is_credential)
+        return presented_take(request, text);
     if (!service_token_read(text, request->mint->settings.brand, &request->token))
         return error_set(&request->error, ERROR_TOKEN_MALFORMED, NULL);
     request->token_is_read = true;
@@ -261,10 +297,12 @@ static enum found grant_find(struct request *request) {
         return found_bad(request, known);
     }
     const struct grant *grant = cached->grant;
-    if (grant->kind != request->token.kind ||
-        !service_token_matches(&request->token, grant->secret_hash))
+    bool is_token = request->presented == NULL; /* else our signature vouches for it */
+    if (is_token && (grant->kind != request->token.kind ||
+                     !service_token_matches(&request->token, grant->secret_hash)))
         return found_bad(request, ERROR_TOKEN_UNKNOWN);
-    if (grant->expires_s != 0 && mint->clock->wall_s >= grant->expires_s)
+    /* What an expired token has minted stays good: rotation hurts nobody. */
+    if (is_token && grant->expires_s != 0 && mint->clock->wall_s >= grant->expires_s)
         return found_bad(request, ERROR_TOKEN_EXPIRED);
     request->grant = cached;
     return FOUND_GOOD;
@@ -315,7 +353,7 @@ static enum found auth_find(struct request *request) {
 int step_auth_local(struct request *request) {
     struct mint *mint = request->mint;
     struct text header = request->exchange->request.headers[HTTP_HEADER_AUTHORIZATION];
-    if (!bearer_token(request, header))
+    if (!bearer_take(request, header))
         return STEP_RESPOND;
     enum found found = auth_find(request);
     if (found == FOUND_BAD)
@@ -355,16 +393,20 @@ int step_auth_registry_done(struct request *request) {
 
 /* ---- authorize ------------------------------------------------------------------------------ */
 
-static uint32_t project_permissions(const struct request *request, const struct grant *grant) {
+uint32_t grant_permissions_in(const struct grant *grant, const struct uuid *project_id) {
     uint32_t own = 0;
+    for (size_t i = 0; i < grant->project_count; i++)
+        if (uuid_equal(&grant->projects[i].id, project_id))
+            own = grant->projects[i].permissions;
+    return permissions_in_project(grant->org_permissions, own);
+}
+
+static uint32_t project_permissions(const struct request *request, const struct grant *grant) {
     if (grant->kind == TOKEN_OPERATOR)
         return grant->org_permissions;
     if (request->project == NULL)
         return permissions_in_project(grant->org_permissions, 0);
-    for (size_t i = 0; i < grant->project_count; i++)
-        if (uuid_equal(&grant->projects[i].id, &request->project->record->project.id))
-            own = grant->projects[i].permissions;
-    return permissions_in_project(grant->org_permissions, own);
+    return grant_permissions_in(grant, &request->project->record->project.id);
 }
 
 static void caller_fix(struct request *request, const struct grant *grant) {
@@ -433,6 +475,8 @@ static bool is_allowed(const struct request *request, const struct grant *grant)
         return is_operator || (caller->project_permissions & route->permission);
     case WHO_ISSUER:
         return !is_operator && (caller->project_permissions & route->permission);
+    case WHO_CREDENTIAL:
+        break; /* presented_authorize */
     }
     return false;
 }
@@ -455,6 +499,8 @@ int step_authorize(struct request *request) {
     const struct grant *grant = request->grant->grant;
     struct mint *mint = request->mint;
     caller_fix(request, grant);
+    if (request->presented != NULL)
+        return presented_authorize(request) ? VERDICT_NEXT : STEP_RESPOND;
     usage_take(mint->usage, request->grant, mint->clock->wall_s, request->peer);
     if (!is_address_allowed(request, &request->grant->policy))
         return STEP_RESPOND;
@@ -605,7 +651,8 @@ static void error_headers(struct request *request) {
     switch (error_http_status(request->error.code)) {
     case 401: /* RFC 6750 §3 */
         buffer_put(&request->extra, "WWW-Authenticate: Bearer realm=\"mintd\"");
-        if (request->error.code != ERROR_TOKEN_MISSING)
+        if (request->error.code != ERROR_TOKEN_MISSING &&
+            request->error.code != ERROR_CREDENTIAL_MISSING)
             buffer_put(&request->extra, ", error=\"invalid_token\"");
         buffer_put(&request->extra, "\r\n");
         break;

@@ -11,6 +11,7 @@ void local_readyz(struct request *request);
 void local_jwks(struct request *request);
 void local_discovery(struct request *request);
 void local_roles(struct request *request);
+void local_verify(struct request *request);
 
 /* Bodies: on the loop, before the token is looked at. */
 bool org_parse(struct request *request);
@@ -21,6 +22,7 @@ bool service_parse(struct request *request);
 bool service_parse_new(struct request *request);
 bool role_parse(struct request *request);
 bool token_parse(struct request *request);
+bool introspect_parse(struct request *request);
 
 /* ROUTE_READ and ROUTE_WRITE: on a registry thread. */
 bool org_list(struct request *request, struct session *session);
@@ -46,6 +48,7 @@ bool member_remove(struct request *request, struct session *session);
 bool token_list(struct request *request, struct session *session);
 bool token_issue(struct request *request, struct session *session);
 bool token_revoke(struct request *request, struct session *session);
+bool introspect(struct request *request, struct session *session);
 bool audit_list(struct request *request, struct session *session);
 bool key_list(struct request *request, struct session *session);
 

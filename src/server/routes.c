@@ -29,7 +29,7 @@ struct node {
     int param; /* -1: `text` must stand there */
     struct node *child;
     struct node *sibling;
-    const struct route *routes[HTTP_METHODS];
+    const struct route *routes[HTTP_METHODS + 1]; /* the last: of any other method */
 };
 
 #define NODES_MAX 128
@@ -114,7 +114,7 @@ static bool param_take(struct route_match *match, int param, struct text segment
 static uint32_t node_methods(const struct node *node) {
     uint32_t methods = 0;
     for (unsigned i = 0; i < HTTP_METHODS; i++)
-        if (node->routes[i] != NULL)
+        if (node->routes[i] != NULL || node->routes[HTTP_ANY] != NULL)
             methods |= 1U << i;
     if (methods & 1U << HTTP_GET)
         methods |= 1U << HTTP_HEAD;
@@ -136,7 +136,7 @@ bool routes_find(const struct http_request *request, struct route_match *ret_mat
         return error_about(ret_error, ERROR_ROUTE_UNKNOWN, request->path);
     ret_match->methods = node_methods(node);
     enum http_method method = request->method == HTTP_HEAD ? HTTP_GET : request->method;
-    ret_match->route = method < HTTP_METHODS ? node->routes[method] : NULL;
+    ret_match->route = node->routes[method] != NULL ? node->routes[method] : node->routes[HTTP_ANY];
     return ret_match->route != NULL ||
            error_about(ret_error, ERROR_METHOD_UNKNOWN, request->method_text);
 }

@@ -1,6 +1,8 @@
 /* A mint with everything around it faked: time, registry, connections; and clients that call it. */
 #include "rig.h"
 
+#include "server/handlers.h"
+
 /* ---- what the workers share ------------------------------------------------------------------ */
 
 static bool keyring_make(struct keyring **ret_keyring) {
@@ -94,6 +96,19 @@ const struct route rig_routes[RIG_ROUTES] = {
         MANAGES("read.project", WHO_PROJECT, PERMISSION_READ_PROJECT, ROUTE_READ, work_read),
     [WRITE_ORG] = MANAGES("write", WHO_ORG, PERMISSION_MANAGE_ORG, ROUTE_WRITE, work_write),
     [READ_OPERATOR] = MANAGES("operator", WHO_OPERATOR, 0, ROUTE_READ, work_read),
+    [VERIFY] = {.name = "verify",
+                .method = HTTP_ANY,
+                .who = WHO_CREDENTIAL,
+                .kind = ROUTE_LOCAL,
+                .query = QUERY_VERIFY,
+                .local = local_verify},
+    [INTROSPECT] = {.name = "introspect",
+                    .method = HTTP_POST,
+                    .who = WHO_ANYONE,
+                    .kind = ROUTE_READ,
+                    .query = QUERY_FORM,
+                    .parse = introspect_parse,
+                    .work = introspect},
 };
 
 /* ---- ports ----------------------------------------------------------------------------------- */
@@ -288,8 +303,9 @@ static void request_fill(const struct realm *realm, const struct ask *ask, struc
 /* The parts of the path stand on the stack of whoever routes. */
 static void params_fill(const struct ask *ask, struct buffer *memory, struct text *params) {
     bool has_project = rig_routes[ask->route].kind == ROUTE_ISSUE || ask->route == READ_PROJECT;
+    bool has_org = ask->route != VERIFY && ask->route != INTROSPECT;
     const char *project = ask->project != NULL ? ask->project : has_project ? "shop" : "";
-    params[PARAM_ORG] = string_add(memory, ask->org != NULL ? ask->org : "acme");
+    params[PARAM_ORG] = string_add(memory, ask->org != NULL ? ask->org : has_org ? "acme" : "");
     params[PARAM_PROJECT] = string_add(memory, project);
     params[PARAM_SERVICE] = (struct text){0};
     params[PARAM_ID] = string_add(memory, ask->id);

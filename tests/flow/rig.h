@@ -44,6 +44,8 @@ enum rig_route {
     READ_PROJECT,  /* the same in a project */
     WRITE_ORG,     /* changes something; for who manages the org */
     READ_OPERATOR, /* for the operator */
+    VERIFY,        /* for the bearer of a credential */
+    INTROSPECT,    /* for any good token: about a credential */
     RIG_ROUTES,
 };
 extern const struct route rig_routes[RIG_ROUTES];

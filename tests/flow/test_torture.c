@@ -200,6 +200,29 @@ static void flow_small_cache(struct rig *rig) {
         (void)rig_get(rig, (struct ask){.route = ISSUE, .as = as});
 }
 
+/* Shown by its bearer, and by a gateway. */
+static void flow_presented(struct rig *rig) {
+    struct call *call =
+        rig_get(rig, (struct ask){.route = ISSUE, .body = TEXT("{\"user_id\":\"u\"}")});
+    struct minted minted;
+    if (call->status != 200)
+        return;
+    minted_read(call, &minted);
+    struct buffer header = buffer_over(text_memory, sizeof(text_memory) / 2 - 1);
+    buffer_put(&header, "Bearer ");
+    buffer_add(&header, minted.text);
+    header.at[header.len] = '\0';
+    struct buffer form =
+        buffer_over(text_memory + sizeof(text_memory) / 2, sizeof(text_memory) / 2);
+    buffer_put(&form, "token=");
+    buffer_add(&form, minted.text);
+    cache_clear(&rig->cache);
+    (void)rig_get(rig, (struct ask){.route = VERIFY, .authorization = text_memory});
+    (void)rig_get(rig, (struct ask){.route = INTROSPECT,
+                                    .content_type = "application/x-www-form-urlencoded",
+                                    .body = buffer_text(&form)});
+}
+
 static void flow_local(struct rig *rig) {
     (void)rig_get(rig, (struct ask){.route = LOCAL});
     (void)rig_get(rig, (struct ask){.route = LOCAL_ANYONE});
@@ -240,6 +263,7 @@ static const struct flow {
     FLOW(deadline),
     FLOW(crowd),
     FLOW(small_cache),
+    FLOW(presented),
     FLOW(local),
 #undef FLOW
 };

@@ -61,7 +61,7 @@ static void assert_found(const struct route *route, enum http_method method, str
     struct error error;
     assert_true(find(method, path, &match, &error));
     assert_ptr_equal(match.route, route);
-    assert_true(match.methods & 1U << route->method);
+    assert_true(method == HTTP_METHOD_OTHER || match.methods & 1U << method);
     for (int i = 0; i < PARAM_COUNT; i++) {
         bool is_there = strstr(route->pattern, names[i].at) != NULL;
         assert_true(text_equal(match.params[i], is_there ? values[i] : (struct text){0}));
@@ -79,6 +79,15 @@ static void test_every_row(void **state) {
             if (routes[i].method == HTTP_GET)
                 assert_found(&routes[i], HTTP_HEAD, path);
         }
+}
+
+/* A route for any method has its path alone. */
+static void test_any_method(void **state) {
+    (void)state;
+    for (size_t i = 0; i < ROUTE_COUNT; i++)
+        for (unsigned method = 0; routes[i].method == HTTP_ANY && method <= HTTP_METHODS; method++)
+            assert_found(&routes[i], (enum http_method)method, text_of(routes[i].pattern));
+    assert_int_equal(routes[ROUTE_ID_VERIFY].method, HTTP_ANY);
 }
 
 /* What holds for the rows of each kind. */
@@ -232,10 +241,15 @@ static void test_fixed_before_variable(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_row),        cmocka_unit_test(test_rows_make_sense),
-        cmocka_unit_test(test_methods),          cmocka_unit_test(test_method_text),
-        cmocka_unit_test(test_unknown_paths),    cmocka_unit_test(test_parameters),
-        cmocka_unit_test(test_parameter_length), cmocka_unit_test(test_fixed_before_variable),
+        cmocka_unit_test(test_every_row),
+        cmocka_unit_test(test_any_method),
+        cmocka_unit_test(test_rows_make_sense),
+        cmocka_unit_test(test_methods),
+        cmocka_unit_test(test_method_text),
+        cmocka_unit_test(test_unknown_paths),
+        cmocka_unit_test(test_parameters),
+        cmocka_unit_test(test_parameter_length),
+        cmocka_unit_test(test_fixed_before_variable),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
