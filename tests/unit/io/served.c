@@ -230,15 +230,17 @@ int client_open(void) {
     assert_true(address_read(text_of(served.address), &address));
     int client = socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(client >= 0);
+    assert_int_equal(connect(client, (struct sockaddr *)&address.storage, address.len), 0);
     assert_int_equal(setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
     assert_int_equal(setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)), 0);
-    assert_int_equal(connect(client, (struct sockaddr *)&address.storage, address.len), 0);
     return client;
 }
 
 void client_send_bytes(int client, const char *bytes, size_t len) {
     while (len > 0) {
         ssize_t sent = send(client, bytes, len, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR)
+            continue;
         assert_true(sent > 0);
         bytes += sent;
         len -= (size_t)sent;
@@ -247,6 +249,19 @@ void client_send_bytes(int client, const char *bytes, size_t len) {
 
 void client_send(int client, const char *text) {
     client_send_bytes(client, text, strlen(text));
+}
+
+ssize_t client_receive(int client, char *bytes, size_t len) {
+    size_t got = 0;
+    while (got < len) {
+        ssize_t part = recv(client, bytes + got, len - got, 0);
+        if (part < 0 && errno == EINTR)
+            continue;
+        if (part <= 0)
+            return got > 0 ? (ssize_t)got : part;
+        got += (size_t)part;
+    }
+    return (ssize_t)got;
 }
 
 static size_t header_number(const char *head, const char *name) {
@@ -260,7 +275,7 @@ struct client_reply client_read(int client, bool is_head) {
     size_t len = 0;
     while (len < 4 || memcmp(reply.head + len - 4, "\r\n\r\n", 4) != 0) {
         assert_true(len + 1 < sizeof(reply.head));
-        assert_int_equal(recv(client, reply.head + len, 1, 0), 1);
+        assert_int_equal(client_receive(client, reply.head + len, 1), 1);
         len++;
     }
     assert_memory_equal(reply.head, "HTTP/1.1 ", 9);
@@ -268,11 +283,8 @@ struct client_reply client_read(int client, bool is_head) {
     reply.close = strstr(reply.head, "\r\nConnection: close\r\n") != NULL;
     size_t wanted = is_head ? 0 : header_number(reply.head, "\r\nContent-Length: ");
     assert_true(wanted < sizeof(body));
-    while (reply.body_len < wanted) {
-        ssize_t got = recv(client, body + reply.body_len, wanted - reply.body_len, 0);
-        assert_true(got > 0);
-        reply.body_len += (size_t)got;
-    }
+    assert_int_equal(client_receive(client, body, wanted), wanted);
+    reply.body_len = wanted;
     body[wanted] = '\0';
     return reply;
 }
@@ -286,7 +298,7 @@ void client_expect(int client, unsigned status, const char *body) {
 
 void client_expect_end(int client, bool may_reset) {
     char byte;
-    ssize_t got = recv(client, &byte, 1, 0);
+    ssize_t got = client_receive(client, &byte, 1);
     if (got != 0 && !(may_reset && got < 0 && errno == ECONNRESET))
         fail_msg("no end, but %zd, errno %d", got, got < 0 ? errno : 0);
 }

@@ -10,6 +10,7 @@
 #define SERVED_H
 
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #include "io/conn.h"
 #include "io/listener.h"
@@ -52,6 +53,9 @@ void served_wait_connections(size_t count);
 int client_open(void);
 void client_send(int client, const char *text);
 void client_send_bytes(int client, const char *bytes, size_t len);
+/* Like recv with MSG_WAITALL, but not cut short: newer libuv keeps an io_uring, and what the kernel
+ * does for it in the thread that made the loop interrupts a socket with a timeout there. */
+ssize_t client_receive(int client, char *bytes, size_t len);
 struct client_reply {
     unsigned status;
     bool close; /* Connection: close */

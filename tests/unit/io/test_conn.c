@@ -261,7 +261,7 @@ static void test_peer(void **state) {
 
 static void expect_continue(int client) {
     char text[26];
-    assert_int_equal(recv(client, text, 25, MSG_WAITALL), 25);
+    assert_int_equal(client_receive(client, text, 25), 25);
     assert_memory_equal(text, "HTTP/1.1 100 Continue\r\n\r\n", 25);
 }
 
@@ -359,7 +359,7 @@ static void test_leaves_during_a_large_reply(void **state) {
     char some[1000];
     int client = client_open();
     client_send(client, GET("/big?8000000") GET("/hold"));
-    assert_int_equal(recv(client, some, sizeof(some), MSG_WAITALL), sizeof(some));
+    assert_int_equal(client_receive(client, some, sizeof(some)), sizeof(some));
     reset(client);
     served_wait_connections(0);
 }
