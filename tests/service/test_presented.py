@@ -201,7 +201,7 @@ def test_it_ends_at_once(operator, own, board):
 
 def test_what_does_not_end_it(operator, own, board, gate):
     """A token that expires or is rotated, another's revocation, new attributes."""
-    short = gate.issue_token(ttl_seconds=1)
+    short = gate.issue_token(ttl_seconds=3)
     client = Client(operator.address, short["token"])
     jwt = client.ok("POST", credentials_path(own.name, "board"), {})["accessToken"]
     other = gate.issue_token()
@@ -218,9 +218,10 @@ def test_what_does_not_end_it(operator, own, board, gate):
 
 
 def test_its_own_end(operator, gate):
-    jwt = gate.credential("board", {"ttl_seconds": 1}).jwt
+    jwt = gate.credential("board", {"ttl_seconds": 3}).jwt
     assert is_good(operator, jwt)
-    wait_until(lambda: not is_good(operator, jwt), "the credential's end", 3)
+    wait_until(lambda: verify(operator, jwt).status == 401, "the credential's end")
+    assert not is_good(operator, jwt)
 
 
 # ---- what is none
@@ -308,12 +309,12 @@ def test_service_tokens(operator, own, board, gate):
     assert said == {"active": True, "token_type": "Bearer", "iss": ISSUER, "sub": service,
                     "client_id": service, "username": gate.name, "org": own.name,
                     "jti": gate.token_id}
-    short = gate.issue_token(ttl_seconds=1)
-    assert abs(introspect(operator, short["token"])["exp"] - time.time()) < 3
+    short = gate.issue_token(ttl_seconds=3)
+    assert abs(introspect(operator, short["token"])["exp"] - time.time()) < 5
     assert introspect(own.service("admin").client, gate.token) == said
     for stranger in (own.service("editor"), own.service("issuer"), Org(operator).service("admin")):
         assert introspect(stranger.client, gate.token) == INACTIVE
-    wait_until(lambda: introspect(operator, short["token"]) == INACTIVE, "its end", 5)
+    wait_until(lambda: introspect(operator, short["token"]) == INACTIVE, "its end")
     revoke(operator, own, gate)
     assert introspect(operator, gate.token) == INACTIVE
 
