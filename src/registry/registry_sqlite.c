@@ -303,13 +303,25 @@ static int ask(sqlite3 *db, const char *sql, char *ret_answer, size_t size) {
     return sqlite3_finalize(statement);
 }
 
+/* Asks for a write-ahead log. While another process does so SQLite is busy, and does not wait by
+ * itself as it does elsewhere. */
+static int ask_for_log(sqlite3 *db, char *ret_mode, size_t size) {
+    int code = ask(db, "PRAGMA journal_mode = WAL", ret_mode, size);
+    for (int ms = 0; (code & 0xFF) == SQLITE_BUSY && ms < BUSY_TIMEOUT_MS; ms += 10) {
+        sqlite3_sleep(10);
+        code = ask(db, "PRAGMA journal_mode = WAL", ret_mode, size);
+    }
+    return code;
+}
+
 /* Whether the file is a registry, or empty and to become one. */
 static bool claim(struct connection *connection, const struct engine_options *options,
                   struct error *ret_error) {
     char id[24] = "", tables[24] = "", mode[24] = "";
-    int code = ask(connection->db, "PRAGMA application_id", id, sizeof(id));
+    /* In this order: another process that makes it at the same moment sets the id first. */
+    int code = ask(connection->db, "SELECT count(*) FROM sqlite_schema", tables, sizeof(tables));
     if (code == SQLITE_OK)
-        code = ask(connection->db, "SELECT count(*) FROM sqlite_schema", tables, sizeof(tables));
+        code = ask(connection->db, "PRAGMA application_id", id, sizeof(id));
     if (code != SQLITE_OK)
         return fail(connection, code, ret_error);
     if (strcmp(id, APPLICATION_ID) != 0) {
@@ -318,7 +330,7 @@ static bool claim(struct connection *connection, const struct engine_options *op
         if (!sqlite_script(connection, "PRAGMA application_id = " APPLICATION_ID, ret_error))
             return false;
     }
-    code = ask(connection->db, "PRAGMA journal_mode = WAL", mode, sizeof(mode));
+    code = ask_for_log(connection->db, mode, sizeof(mode));
     if (code != SQLITE_OK)
         return fail(connection, code, ret_error);
     return strcmp(mode, "wal") == 0 ||
