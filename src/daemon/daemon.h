@@ -21,6 +21,8 @@ int command_serve(const struct invocation *invocation);
 int command_init(const struct invocation *invocation);
 int command_config(const struct invocation *invocation);
 int command_operator_token(const struct invocation *invocation);
+int command_roles(const struct invocation *invocation);
+int command_openapi(const struct invocation *invocation);
 int command_audit_verify(const struct invocation *invocation);
 
 /* The data folder, its lock, the master key and the registry: open as long as the command runs. */

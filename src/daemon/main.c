@@ -21,6 +21,8 @@ static const struct command {
     {"operator-token", command_operator_token,
      "make another operator token, for when the first was lost"},
     {"config", command_config, "print the settings in effect and where each comes from"},
+    {"roles", command_roles, "print the roles, and who may call what, for the documents"},
+    {"openapi", command_openapi, "print the OpenAPI document of the API"},
     {"audit verify", command_audit_verify,
      "check that no row of the audit record was changed, removed or cut off"},
 };

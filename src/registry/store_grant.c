@@ -4,17 +4,6 @@
 #include "registry/find.h"
 #include "registry/store.h"
 
-/* What an operator holds. */
-static const uint32_t permissions_all = 0
-#define PERMISSION(name, bit, text) | PERMISSION_##name
-#define ORG_ROLE(name, permissions)
-#define PROJECT_ROLE(name, permissions)
-#include "token/role.def"
-#undef PERMISSION
-#undef ORG_ROLE
-#undef PROJECT_ROLE
-    ;
-
 /* A role that is not known here (taken out of the table since) gives nothing. */
 static uint32_t role_permissions(enum role_scope scope, struct text name) {
     const struct role *role = role_find(scope, name);
@@ -48,7 +37,7 @@ static struct grant grant_of(const struct row *row) {
     };
     row_bytes(row, 2, grant.secret_hash, TOKEN_HASH_BYTES);
     grant.org_permissions =
-        grant.kind == TOKEN_OPERATOR ? permissions_all : role_permissions(ROLE_ORG, grant.org_role);
+        grant.kind == TOKEN_OPERATOR ? PERMISSIONS_ALL : role_permissions(ROLE_ORG, grant.org_role);
     return grant;
 }
 

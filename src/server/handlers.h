@@ -11,6 +11,7 @@ void local_readyz(struct request *request);
 void local_jwks(struct request *request);
 void local_discovery(struct request *request);
 void local_roles(struct request *request);
+void local_openapi(struct request *request);
 void local_verify(struct request *request);
 
 /* Bodies: on the loop, before the token is looked at. */

@@ -1,4 +1,4 @@
-/* Routes that are answered at once, from memory: ping, health, metadata, roles. */
+/* Routes that are answered at once, from memory: ping, health, metadata, roles and so on. */
 #include "server/answer.h"
 #include "server/handlers.h"
 #include "server/server.h"
@@ -68,6 +68,12 @@ void local_discovery(struct request *request) {
     cache_control(request);
     buffer_put(&request->extra, "Access-Control-Allow-Origin: *\r\n");
     request->reply_body = server_of(request)->metadata.discovery;
+}
+
+void local_openapi(struct request *request) {
+    cache_control(request);
+    buffer_put(&request->extra, "Access-Control-Allow-Origin: *\r\n");
+    request->reply_body = server_of(request)->openapi.document;
 }
 
 static void roles_write(struct buffer *out, const char *key, enum role_scope scope) {

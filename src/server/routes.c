@@ -151,3 +151,51 @@ void routes_write_allow(uint32_t methods, struct buffer *out) {
     }
     buffer_put(out, "OPTIONS\r\n");
 }
+
+/* ---- who may --------------------------------------------------------------------------------- */
+
+bool routes_may(const struct route *route, enum role_scope scope, const struct role *role) {
+    bool is_in_project = route->who == WHO_PROJECT || route->who == WHO_ISSUER;
+    if (scope == ROLE_PROJECT)
+        return is_in_project && (permissions_in_project(0, role->permissions) & route->permission);
+    if (is_in_project)
+        return (permissions_in_project(role->permissions, 0) & route->permission) != 0;
+    return route->who == WHO_ORG && (role->permissions & route->permission) != 0;
+}
+
+static void roles_write(const struct route *route, enum role_scope scope, const char *title,
+                        struct buffer *out) {
+    size_t count, written = 0;
+    const struct role *roles = roles_of(scope, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (!routes_may(route, scope, &roles[i]))
+            continue;
+        if (written++ == 0 && out->len > 0 && out->at[out->len - 1] != ' ')
+            buffer_put(out, "; ");
+        buffer_put(out, written == 1 ? title : ", ");
+        buffer_put(out, roles[i].name);
+    }
+}
+
+void routes_write_who(const struct route *route, struct buffer *out) {
+    switch (route->who) {
+    case WHO_NOBODY:
+        buffer_put(out, "everybody");
+        break;
+    case WHO_ANYONE:
+        buffer_put(out, "whoever has a good token");
+        break;
+    case WHO_CREDENTIAL:
+        buffer_put(out, "the bearer of a credential");
+        break;
+    case WHO_OPERATOR:
+    case WHO_ORG:
+    case WHO_PROJECT:
+        buffer_put(out, "the operator");
+        break;
+    case WHO_ISSUER:
+        break;
+    }
+    roles_write(route, ROLE_ORG, "org role ", out);
+    roles_write(route, ROLE_PROJECT, "project role ", out);
+}

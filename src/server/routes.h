@@ -27,6 +27,10 @@ void routes_open(void);
 /* HEAD finds the row of GET. False with ROUTE_UNKNOWN or METHOD_UNKNOWN (then `methods` is set). */
 must_check bool routes_find(const struct http_request *request, struct route_match *ret_match,
                             struct error *ret_error);
+/* Who may call the route, in words: "the operator; org role admin; project roles admin, issuer". */
+void routes_write_who(const struct route *route, struct buffer *out);
+/* Whether a role lets its service call the route, in its own org and project. */
+bool routes_may(const struct route *route, enum role_scope scope, const struct role *role);
 /* "Allow: GET, HEAD, OPTIONS\r\n". */
 void routes_write_allow(uint32_t methods, struct buffer *out);
 

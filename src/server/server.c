@@ -163,7 +163,8 @@ static bool server_fill(struct server *server, struct error *ret_error) {
         return false;
     if (server->settings->ops_listen.len > 0 && !ops_open(server, ret_error))
         return false;
-    return metadata_make(&server->metadata, server->keyring, text_of(server->issuer), ret_error) &&
+    return openapi_make(&server->openapi, ret_error) &&
+           metadata_make(&server->metadata, server->keyring, text_of(server->issuer), ret_error) &&
            changes_open(&server->changes, server, ret_error) &&
            expiry_open(&server->expiry, server, ret_error) && main_loop_arm(server, ret_error);
 }
@@ -212,6 +213,7 @@ void server_close(struct server *server) {
     conn_pool_close(server->ops_pool);
     loop_close(server->loop);
     metadata_free(&server->metadata);
+    openapi_free(&server->openapi);
     quotas_close(&server->quotas);
     random_close(&server->random);
     free(server);

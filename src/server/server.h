@@ -6,6 +6,7 @@
 #include "server/changes.h"
 #include "server/expiry.h"
 #include "server/metadata.h"
+#include "server/openapi.h"
 #include "server/worker.h"
 
 struct server_options {
@@ -30,6 +31,7 @@ struct server {
     struct changes changes;
     struct expiry expiry;
     struct metadata metadata;
+    struct openapi openapi;
     struct keyring *keyring;
     struct conn_pool *ops_pool;
     struct listener *ops_listener;

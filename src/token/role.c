@@ -24,6 +24,12 @@ static const char *const table_names[32] = {
 #include "token/role.def"
 };
 #undef PERMISSION
+
+#define PERMISSION(name, bit, text) [bit] = text,
+static const char *const texts[32] = {
+#include "token/role.def"
+};
+#undef PERMISSION
 #undef ORG_ROLE
 #undef PROJECT_ROLE
 
@@ -58,6 +64,13 @@ const char *permission_name(enum permission permission) {
     const char *name = permission_names[__builtin_ctz(permission)];
     check(name[0] != '\0');
     return name;
+}
+
+const char *permission_text(enum permission permission) {
+    check(__builtin_popcount(permission) == 1);
+    const char *text = texts[__builtin_ctz(permission)];
+    check(text != NULL);
+    return text;
 }
 
 uint32_t permissions_in_project(uint32_t org_permissions, uint32_t project_permissions) {

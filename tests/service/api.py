@@ -10,6 +10,8 @@ import re
 import urllib.parse
 from dataclasses import dataclass, field
 
+from openapi import Document
+
 # The gRPC code in the body of each HTTP status.
 GRPC_CODE = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 408: 4, 409: 6, 413: 3, 415: 3, 417: 3,
              429: 8, 431: 3, 500: 13, 501: 12, 503: 14, 505: 12}
@@ -131,6 +133,7 @@ class Client:
         except Exception:
             self.close()
             raise
+        Document.of_mintd().check(method, path, reply)
         return reply.check()
 
     def get(self, path, **kwargs):

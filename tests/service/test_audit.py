@@ -143,27 +143,39 @@ def test_bad_questions(operator, query, about):
 
 # ---- refusals
 
-def test_a_refused_attempt_is_noted(operator, own):
+@pytest.fixture
+def quiet(make_daemon):
+    """The operator of a daemon that refuses nothing but what the test tries: there is a limit."""
+    daemon = make_daemon()
+    return Client(daemon.address, daemon.operator_token)
+
+
+def noted(operator, org, request_id):
+    found = wait_until(lambda: [record for record in records(operator, f"org={org.name}")
+                                if record["requestId"] == request_id], "the record")
+    assert len(found) == 1
+    return found[0]
+
+
+def test_a_refused_attempt_is_noted(quiet):
+    own = Org(quiet)
     viewer = own.service("viewer")
     path = f"{own.path}/services/{viewer.name}/role"
     viewer.client.refused(403, "PUT", path, {"role": "admin"}, headers={"X-Request-Id": "try-1"})
-    [record] = wait_until(lambda: [record for record in records(operator, f"org={own.name}")
-                                   if record["requestId"] == "try-1"], "the record")
+    record = noted(quiet, own, "try-1")
     assert (record["action"], record["target"]) == ("services.role.set", f"refused: {path}")
     assert (record["seq"], record["before"], record["after"]) == (0, None, None)
     assert (record["actorId"], record["actorName"]) == (viewer.token_id, viewer.name)
 
 
-def test_an_attempt_elsewhere_is_noted_at_home(operator, own):
+def test_an_attempt_elsewhere_is_noted_at_home(quiet):
     """In the record of the caller's org: the other one learns nothing of its service."""
-    stranger = Org(operator)
+    own, stranger = Org(quiet), Org(quiet)
     own.service("admin").client.refused(403, "GET", f"{stranger.path}/services",
                                         headers={"X-Request-Id": "try-2"})
-    [record] = wait_until(lambda: [record for record in records(operator, f"org={own.name}")
-                                   if record["requestId"] == "try-2"], "the record")
-    assert record["target"] == f"refused: {stranger.path}/services"
+    assert noted(quiet, own, "try-2")["target"] == f"refused: {stranger.path}/services"
     assert all(record["requestId"] != "try-2"
-               for record in records(operator, f"org={stranger.name}"))
+               for record in records(quiet, f"org={stranger.name}"))
 
 
 def test_hammering_does_not_fill_the_registry(make_daemon):

@@ -1,13 +1,15 @@
 """The documents that are made from tables are what the programs print."""
 
-import os
 import pathlib
-import subprocess
+
+import pytest
+
+from daemon import run_mintd
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def test_settings_page_is_what_mintd_prints():
-    printed = subprocess.run([os.environ["MINTD"], "config", "--markdown"], check=True,
-                             capture_output=True, text=True).stdout
-    assert (ROOT / "deploy" / "SETTINGS.md").read_text() == printed
+@pytest.mark.parametrize("page, command", [
+    ("SETTINGS.md", ["config", "--markdown"]), ("PERMISSIONS.md", ["roles"])])
+def test_page_is_what_mintd_prints(page, command):
+    assert (ROOT / "deploy" / page).read_text(encoding="utf-8") == run_mintd(*command).stdout

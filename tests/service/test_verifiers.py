@@ -2,13 +2,11 @@
 
 import base64
 import datetime
-import fcntl
 import hashlib
 import hmac
 import json
 import os
 import subprocess
-from contextlib import contextmanager
 from pathlib import Path
 
 import jwt as pyjwt
@@ -16,7 +14,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from api import Client, pack, unpack
-from daemon import ISSUER, MINTD
+from daemon import ISSUER
+from tools import cache_folder, run
 
 HERE = Path(__file__).parent / "verifiers"
 GO_SOURCES = Path("/usr/share/gocode")
@@ -26,23 +25,6 @@ BODIES = {"attributes": {"attributes": {"tenant": "a", "n": 1.50, "é": ["💡"]
 
 
 # ---- verifiers: each takes the JWKS and cases, and answers each with "" or why it refuses
-
-@contextmanager
-def cache_folder(name):
-    """A folder beside the programs where what a verifier needs is kept; one at a time."""
-    folder = MINTD.resolve().parent / "verifiers" / name
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield folder
-
-
-def run(command, questions=None, **options):
-    ran = subprocess.run(command, input=questions and json.dumps(questions), text=True,
-                         capture_output=True, timeout=180, check=False, **options)
-    assert ran.returncode == 0, f"{command}: {ran.stdout}{ran.stderr}"
-    return ran.stdout
-
 
 def verify_jose(jwks, cases):
     with cache_folder("jose") as folder:
