@@ -49,18 +49,19 @@ static void line_add(struct buffer *text, struct text line) {
     buffer_add(text, line);
 }
 
-/* A description is one line, or several; `more` is a paragraph of its own. */
+/* A description is one line, or several; `more` is a paragraph of its own, if there is one. */
 static void description_write(struct buffer *out, const struct json *lines, struct text more) {
     char memory[4096];
     struct buffer text = buffer_over(memory, sizeof(memory));
-    check(more.at != NULL);
     if (lines != NULL && json_is_string(lines))
         line_add(&text, json_text(lines));
     else if (lines != NULL)
         for (struct json_iter i = json_iter(lines); json_next(&i);)
             line_add(&text, json_text(i.value));
-    buffer_put(&text, text.len > 0 ? "\n\n" : "");
-    buffer_add(&text, more);
+    if (more.at != NULL) {
+        buffer_put(&text, text.len > 0 ? "\n\n" : "");
+        buffer_add(&text, more);
+    }
     check(!text.overflow);
     answer_text(out, "description", buffer_text(&text));
 }
