@@ -56,6 +56,16 @@ mintd_library(sqlite3      sqlite3     3.40     sqlite3.h             sqlite3)
 mintd_library(pq           libpq       15       libpq-fe.h            pq)
 mintd_library(curl         libcurl     7.88     curl/curl.h           curl)
 mintd_libraries_check("deps/install")
+
+# Built by deps/install --multi-buffer, and used where it is there.
+option(MULTI_BUFFER "Use the multi-buffer signer, if deps/install --multi-buffer has built it" ON)
+set(multi_buffer ${MINTD_DEPS}/multi-buffer)
+if(MULTI_BUFFER AND EXISTS ${multi_buffer}/crypto_mb.o)
+    add_library(dep::crypto_mb INTERFACE IMPORTED GLOBAL)
+    target_include_directories(dep::crypto_mb INTERFACE ${multi_buffer}/include)
+    target_link_libraries(dep::crypto_mb INTERFACE ${multi_buffer}/crypto_mb.o)
+endif()
+
 if(TESTS)
     mintd_library(cmocka   cmocka      1.1.5    cmocka.h              cmocka)
     mintd_libraries_check("deps/install --tests")

@@ -152,6 +152,10 @@ static void sign_one(void) {
     sign(1);
 }
 
+static void sign_three(void) {
+    sign(3);
+}
+
 static void sign_eight(void) {
     sign(8);
 }
@@ -192,9 +196,13 @@ int main(void) {
     measure("JWT: signing input (base64url)", jwt_input, 1);
     measure("sign: alone", sign_one, 1);
     measure("sign: each of a batch of 8", sign_eight, 8);
+    if (signer_multi_buffer() != NULL && signer_use(signer_multi_buffer())) {
+        measure("sign: each of 3, multi-buffer", sign_three, 3);
+        measure("sign: each of 8, multi-buffer", sign_eight, 8);
+    }
     measure("JWT: read and check the signature", jwt_check, 1);
     (void)printf("claims %zu bytes, signing input %zu, signer %s\n", claims_text.len, input.len,
-                 keyring_signer());
+                 signer_name());
     keyring_release(keyring);
     return 0;
 }

@@ -151,6 +151,11 @@ static bool is_log_level(struct text text) {
     return is_one_of(text, words, array_count(words));
 }
 
+static bool is_signer(struct text text) {
+    static const char *const words[] = {"auto", "libsodium", "multi-buffer"};
+    return is_one_of(text, words, array_count(words));
+}
+
 static bool is_cidrs(struct text text) {
     struct cidr cidrs[SETTING_CIDRS_MAX];
     size_t count;
@@ -186,6 +191,7 @@ static const struct {
     [FORM_BRAND] = {is_brand, "1 to 16 of a-z and 0-9"},
     [FORM_LOG_FORMAT] = {is_log_format, "auto, json or text"},
     [FORM_LOG_LEVEL] = {is_log_level, "debug, info, warning or error"},
+    [FORM_SIGNER] = {is_signer, "auto, libsodium or multi-buffer"},
     [FORM_CIDRS] = {is_cidrs, "a list such as 10.0.0.0/8,2001:db8::/32"},
     [FORM_ORIGINS] = {is_origins, "* or a list such as https://a.example,https://b.example"},
 };

@@ -30,6 +30,7 @@ enum setting_form {
     FORM_BRAND,
     FORM_LOG_FORMAT,
     FORM_LOG_LEVEL,
+    FORM_SIGNER,
     FORM_ORIGINS,
     FORM_CIDRS
 };

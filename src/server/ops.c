@@ -132,7 +132,8 @@ void ops_write_metrics(struct server *server, struct buffer *out) {
     buffer_format(out,
                   "# HELP mintd_info Version and signer.\n# TYPE mintd_info gauge\n"
                   "mintd_info{version=\"%s\",signer=\"%s\"} 1\n",
-                  MINTD_VERSION, keyring_signer());
+                  MINTD_VERSION, signer_name());
+    signing_write_metrics(out);
     metrics_write(out, metrics, server->worker_count);
     replies_write(server, out);
     buffer_put(out, "# HELP mintd_request_seconds Time from a whole request to its reply.\n"

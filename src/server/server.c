@@ -122,6 +122,7 @@ static void on_hangup(void *self, int number) {
 static void on_timer(struct loop_timer *timer) {
     struct server *server = container_of(timer, struct server, timer);
     bool has_ended = true;
+    signing_watch(server);
     if (server->reload_again)
         reload(server);
     for (size_t i = 0; i < server->worker_count; i++)
@@ -154,6 +155,8 @@ static bool server_fill(struct server *server, struct error *ret_error) {
     server->log = log_open(NULL);
     check(cidr_read_list(server->settings->trusted_proxies, server->proxies, SETTING_CIDRS_MAX,
                          &server->proxy_count)); /* as the configuration has checked */
+    if (!signing_open(server, ret_error))
+        return false;
     if (!quotas_open(&server->quotas))
         return error_set(ret_error, ERROR_OVERLOADED, "memory");
     if (!random_open(&server->random))
@@ -193,9 +196,10 @@ void server_run(struct server *server) {
         log_event(server->log, LOG_ERROR, "start", "%s", error.subject);
         return;
     }
-    log_event(server->log, LOG_INFO, "serving", "%s, %zu workers, ops on %s, issuer %s",
+    log_event(server->log, LOG_INFO, "serving", "%s, %zu workers, ops on %s, issuer %s, signer %s",
               server->address, server->worker_count,
-              server->ops_address[0] != '\0' ? server->ops_address : "none", server->issuer);
+              server->ops_address[0] != '\0' ? server->ops_address : "none", server->issuer,
+              signer_name());
     if (server->options.on_ready != NULL)
         server->options.on_ready(server->options.self, server->address, server->ops_address);
     loop_run(server->loop);

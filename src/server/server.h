@@ -48,6 +48,7 @@ struct server {
     char ops_address[LISTENER_ADDRESS_CHARS];
     _Atomic bool is_draining;
     bool reload_again;
+    uint64_t signer_differences; /* that were logged */
 };
 
 /* Opens everything and listens; false with what to do about it. */
@@ -61,6 +62,11 @@ void server_close(struct server *server);
 /* What is well and what is not, as JSON; returns the HTTP status (200 or 503). */
 unsigned health_write_live(struct server *server, struct buffer *out);
 unsigned health_write_ready(struct server *server, struct buffer *out);
+/* Puts the signer of the settings to use, before anything is signed. */
+must_check bool signing_open(struct server *server, struct error *ret_error);
+/* On the main thread's timer: says when a signer was switched off. */
+void signing_watch(struct server *server);
+void signing_write_metrics(struct buffer *out);
 /* Everything of /metrics. */
 void ops_write_metrics(struct server *server, struct buffer *out);
 must_check bool ops_open(struct server *server, struct error *ret_error);

@@ -19,7 +19,6 @@
 #define HEADER_JSON_BYTES (38 + KEY_ID_CHARS)
 #define HEADER_CHARS_MAX (BASE64_LEN(HEADER_JSON_BYTES) + 1)
 
-_Static_assert(SIGNATURE_BYTES == crypto_sign_ed25519_BYTES, "RFC 8032");
 _Static_assert(PUBLIC_KEY_BYTES == crypto_sign_ed25519_PUBLICKEYBYTES, "RFC 8032");
 _Static_assert(SEED_BYTES == crypto_sign_ed25519_SEEDBYTES, "RFC 8032");
 _Static_assert(SEALED_SEED_BYTES == SEED_BYTES + SEAL_BYTES, "a sealed seed");
@@ -28,7 +27,7 @@ _Static_assert(KEY_ID_CHARS == BASE64_LEN(SHA256_BYTES), "RFC 7638");
 /* Lives in memory of sodium_malloc, which is aligned by its size. */
 struct secrets {
     uint8_t seed[SEED_BYTES]; /* of the key being opened */
-    uint8_t signer[crypto_sign_ed25519_SECRETKEYBYTES];
+    uint8_t signer[SECRET_KEY_BYTES];
 };
 
 struct public_key {
@@ -244,14 +243,7 @@ struct text keyring_jwt_header(const struct keyring *keyring, bool rfc9864) {
 
 void keyring_sign(const struct keyring *keyring, const struct sign_job *jobs, size_t count) {
     magic_check(keyring, KEYRING_MAGIC);
-    for (size_t i = 0; i < count; i++)
-        (void)crypto_sign_ed25519_detached(jobs[i].signature, NULL,
-                                           (const uint8_t *)jobs[i].message, jobs[i].message_len,
-                                           keyring->secrets->signer);
-}
-
-const char *keyring_signer(void) {
-    return "libsodium";
+    signer_sign(keyring->secrets->signer, jobs, count);
 }
 
 void keyring_write_jwks(const struct keyring *keyring, struct buffer *out) {

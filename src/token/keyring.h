@@ -4,8 +4,8 @@
 
 #include "base/error.h"
 #include "token/random.h"
+#include "token/signer.h"
 
-#define SIGNATURE_BYTES 64
 #define PUBLIC_KEY_BYTES 32
 #define SEED_BYTES 32
 #define KEY_ID_CHARS 43 /* base64url of SHA-256: the RFC 7638 thumbprint of the RFC 8037 JWK */
@@ -64,14 +64,7 @@ const char *keyring_kid(const struct keyring *keyring);
 struct text keyring_jwt_header(const struct keyring *keyring, bool rfc9864);
 
 /* Signing is a batch: `signature` of each job is set, all by the same key. */
-struct sign_job {
-    const char *message;
-    size_t message_len;
-    uint8_t *signature; /* SIGNATURE_BYTES */
-};
 void keyring_sign(const struct keyring *keyring, const struct sign_job *jobs, size_t count);
-/* Which signer: "libsodium". */
-const char *keyring_signer(void);
 
 /* The JWK Set (RFC 7517, RFC 8037) of all keys, with kty, crv, x, kid, alg EdDSA, use sig. */
 void keyring_write_jwks(const struct keyring *keyring, struct buffer *out);
