@@ -59,6 +59,14 @@ bool cidr_has(const struct cidr *cidr, const uint8_t address[static ADDRESS_BYTE
            (rest == 0 || ((cidr->address[whole] ^ address[whole]) & mask) == 0);
 }
 
+bool cidr_any_has(const struct cidr *cidrs, size_t count,
+                  const uint8_t address[static ADDRESS_BYTES]) {
+    for (size_t i = 0; i < count; i++)
+        if (cidr_has(&cidrs[i], address))
+            return true;
+    return false;
+}
+
 bool cidr_read_list(struct text list, struct cidr *ret_cidrs, size_t max, size_t *ret_count) {
     size_t count = 0;
     while (list.len > 0) {

@@ -18,6 +18,9 @@ must_check bool cidr_read_address(struct text text, uint8_t ret_address[static A
  * 10.0.0.1/8 is a slip, and which one is not ours to guess. */
 must_check bool cidr_read(struct text text, struct cidr *ret_cidr);
 bool cidr_has(const struct cidr *cidr, const uint8_t address[static ADDRESS_BYTES]);
+/* Whether one of the ranges has it. */
+bool cidr_any_has(const struct cidr *cidrs, size_t count,
+                  const uint8_t address[static ADDRESS_BYTES]);
 /* A list with commas, blanks allowed, empty for none; false on a bad one or more than `max`. */
 must_check bool cidr_read_list(struct text list, struct cidr *ret_cidrs, size_t max,
                                size_t *ret_count);

@@ -1,6 +1,7 @@
 /* The reading half of connections: bytes into blocks, blocks into requests, requests to the
  * handler. */
 #include "io/conn_parts.h"
+#include "io/proxy.h"
 
 /* What a peer may send that is dropped, after its last request. */
 #define DROPPED_BYTES_MAX (1024 * 1024)
@@ -78,7 +79,7 @@ static bool may_begin(const struct conn *conn) {
 void conn_read_no_more(struct conn *conn) {
     if (conn->state == CONN_OPEN)
         conn_state_set(conn, CONN_LAST);
-    conn->continue_due = false;
+    conn->proxy_due = conn->continue_due = false;
     input_drop(conn);
 }
 
@@ -124,7 +125,31 @@ static void exchange_begin(struct conn *conn, size_t used) {
     pool->handler.begin(pool->handler.self, exchange);
 }
 
+/* Takes the PROXY header off the front, as soon as it is whole; what there is of it is kept. */
+static void proxy_take(struct conn *conn) {
+    struct proxy_header header;
+    struct error error;
+    struct text text = {conn->input->bytes + conn->start, conn->input->len - conn->start};
+    switch (proxy_header_read(text, &header, &error)) {
+    case PROXY_MORE:
+        conn->fed = (uint32_t)text.len;
+        break;
+    case PROXY_BAD:
+        metric_add(conn->pool->metrics, METRIC_CONNECTIONS_UNPROXIED, 1);
+        conn_refuse(conn, &error);
+        break;
+    case PROXY_WHOLE:
+        conn->proxy_due = false;
+        conn->fed = 0;
+        conn->start += (uint32_t)header.bytes;
+        if (header.has_peer && conn_is_proxy(conn))
+            conn_peer_set(conn, &header.peer);
+    }
+}
+
 void conn_advance(struct conn *conn) {
+    if (unlikely(conn->proxy_due) && conn->input != NULL)
+        proxy_take(conn);
     while (may_begin(conn) && unfed_bytes(conn) > 0) {
         struct block *block = conn->input;
         size_t used;
@@ -212,6 +237,8 @@ static enum conn_wait wait_of(const struct conn *conn) {
         return WAIT_LINGER;
     if (conn->write != NULL)
         return WAIT_WRITE;
+    if (conn->proxy_due)
+        return WAIT_PROXY;
     if (conn->parser != NULL && http_parser_in_headers(conn->parser))
         return WAIT_HEADER;
     if (conn->parser != NULL && http_parser_in_body(conn->parser) && !conn->continue_due)

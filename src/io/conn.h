@@ -2,6 +2,7 @@
 #ifndef IO_CONN_H
 #define IO_CONN_H
 
+#include "base/cidr.h"
 #include "base/metrics.h"
 #include "http/reply.h"
 #include "http/request.h"
@@ -12,18 +13,25 @@ struct conn;
 
 struct conn_limits {
     struct http_limits http;
-    uint32_t connections_max; /* of this loop; above it a new one gets a 503 and is closed */
-    uint32_t idle_ms;         /* 60000, without a request under way */
-    uint32_t header_ms;    /* 10000, from the first byte of a request to the end of its headers */
-    uint32_t body_ms;      /* 10000, from there to its last byte */
-    uint32_t write_ms;     /* 10000, without progress while a reply waits for the peer */
-    uint32_t pipeline_max; /* 16 requests of one connection under way; then reading pauses */
+    uint32_t connections_max;  /* of this loop; above it a new one gets a 503 and is closed */
+    uint32_t idle_ms;          /* 60000, without a request under way */
+    uint32_t header_ms;        /* 10000, from the first byte of a request to the end of its headers,
+                                 and from the connection to the end of its PROXY header */
+    uint32_t body_ms;          /* 10000, from there to its last byte */
+    uint32_t write_ms;         /* 10000, without progress while a reply waits for the peer */
+    uint32_t pipeline_max;     /* 16 requests of one connection under way; then reading pauses */
     uint32_t reply_bytes_max;  /* 1 MiB of replies queued in a turn; then reading pauses. It pauses
                                   too while the peer does not take what was written. */
     uint32_t buffer_bytes_max; /* 32 MiB (also for 0) of buffers of all connections; half of it is
                                   kept from large requests, a quarter from all requests. When a
                                   request finds none, the one that has been coming for the longest
                                   gets a 503; a large one gets it itself. */
+    /* Connections begin with a PROXY header (io/proxy.h), else they are refused. The peer that it
+     * names is taken on if it comes from one of these ranges or over a unix socket, or if there are
+     * no ranges. They outlive the pool. */
+    bool proxy_protocol;
+    const struct cidr *proxies;
+    size_t proxy_count;
 };
 
 /* One request and its place in the order of its connection's replies. Lives from `begin` until
@@ -73,8 +81,8 @@ void conn_pool_close(struct conn_pool *pool);
  * closes the connection after the replies under way. The exchange is invalid afterwards. */
 void exchange_reply(struct exchange *exchange, const struct http_reply *reply);
 
-/* The peer's address, as text without the port ("192.0.2.1", "2001:db8::1", "" for a unix socket).
- * */
+/* The peer's address as text without the port ("192.0.2.1", "2001:db8::1", "" for a unix socket):
+ * the one that the PROXY header names, where it was taken on. */
 #define CONN_ADDRESS_CHARS 46
 void conn_peer(const struct conn *conn, char ret_address[static CONN_ADDRESS_CHARS]);
 

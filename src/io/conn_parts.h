@@ -51,6 +51,7 @@ enum conn_state {
 /* What a connection waits for, which says how long. One list each, the first due first. */
 enum conn_wait {
     WAIT_IDLE,
+    WAIT_PROXY,
     WAIT_HEADER,
     WAIT_BODY,
     WAIT_WRITE,
@@ -76,6 +77,7 @@ struct conn {
     uint16_t exchange_count;
     bool is_reading;
     bool has_end;      /* the peer sends no more */
+    bool proxy_due;    /* the PROXY header comes first */
     bool continue_due; /* it waits for "100 Continue", which waits for the replies before it */
     struct conn_pool *pool;
     struct queue link;  /* in the list of its wait */
@@ -135,6 +137,10 @@ struct conn_pool {
 void conn_pool_accept(struct conn_pool *pool, int descriptor, const struct sockaddr_storage *peer);
 /* Answers 503 and closes the socket at once. */
 void conn_pool_refuse(struct conn_pool *pool, int descriptor);
+/* Keeps whom it comes from. */
+void conn_peer_set(struct conn *conn, const struct sockaddr_storage *peer);
+/* Whether a PROXY header from there is believed. */
+bool conn_is_proxy(const struct conn *conn);
 /* The only one that changes the state. */
 void conn_state_set(struct conn *conn, enum conn_state state);
 /* Has the connection looked at when the turn ends. */

@@ -71,7 +71,7 @@ void conn_reset(struct conn *conn) {
 
 /* Keeps the address in its shortest form: IPv4 as such, also when it came through an IPv6 socket.
  * */
-static void peer_keep(struct conn *conn, const struct sockaddr_storage *peer) {
+void conn_peer_set(struct conn *conn, const struct sockaddr_storage *peer) {
     conn->peer_family = peer->ss_family;
     if (peer->ss_family == AF_INET) {
         const struct sockaddr_in *ipv4 = (const struct sockaddr_in *)peer;
@@ -90,6 +90,17 @@ void conn_peer(const struct conn *conn, char ret_address[static CONN_ADDRESS_CHA
     ret_address[0] = '\0';
     if (conn->peer_family == AF_INET || conn->peer_family == AF_INET6)
         check(inet_ntop(conn->peer_family, conn->peer, ret_address, CONN_ADDRESS_CHARS) != NULL);
+}
+
+bool conn_is_proxy(const struct conn *conn) {
+    const struct conn_limits *limits = &conn->pool->limits;
+    char text[CONN_ADDRESS_CHARS];
+    uint8_t address[ADDRESS_BYTES];
+    if (limits->proxy_count == 0 || conn->peer_family == AF_UNIX)
+        return true;
+    conn_peer(conn, text);
+    return cidr_read_address(text_of(text), address) &&
+           cidr_any_has(limits->proxies, limits->proxy_count, address);
 }
 
 /* Gives the socket to libuv; the connection is to be closed if that fails. */
@@ -133,11 +144,12 @@ void conn_pool_accept(struct conn_pool *pool, int descriptor, const struct socka
         conn_pool_refuse(pool, descriptor);
         return;
     }
-    *conn = (struct conn){.magic = CONN_MAGIC, .pool = pool, .wait = WAITS};
+    *conn = (struct conn){
+        .magic = CONN_MAGIC, .pool = pool, .wait = WAITS, .proxy_due = pool->limits.proxy_protocol};
     queue_init(&conn->link);
     queue_init(&conn->dirty);
     queue_init(&conn->exchanges);
-    peer_keep(conn, peer);
+    conn_peer_set(conn, peer);
     metric_add(pool->metrics, METRIC_CONNECTIONS_TOTAL, 1);
     count_set(pool, pool->count + 1);
     if (socket_take(conn, descriptor))
@@ -213,16 +225,21 @@ size_t conn_pool_count(const struct conn_pool *pool) {
     return pool->count;
 }
 
-void conn_pool_drain(struct conn_pool *pool) {
-    magic_check(pool, CONN_POOL_MAGIC);
-    uint64_t latest_us = loop_clock(pool->loop)->monotonic_us + CONN_DRAIN_IDLE_MS * 1000;
-    struct queue *idle = &pool->waits[WAIT_IDLE];
-    pool->is_draining = true;
-    for (struct queue *link = idle->next; link != idle; link = link->next) {
+static void wait_shorten(struct conn_pool *pool, enum conn_wait wait, uint64_t latest_us) {
+    struct queue *list = &pool->waits[wait];
+    for (struct queue *link = list->next; link != list; link = link->next) {
         struct conn *conn = container_of(link, struct conn, link);
         if (conn->deadline_us > latest_us)
             conn->deadline_us = latest_us;
     }
+}
+
+void conn_pool_drain(struct conn_pool *pool) {
+    magic_check(pool, CONN_POOL_MAGIC);
+    uint64_t latest_us = loop_clock(pool->loop)->monotonic_us + CONN_DRAIN_IDLE_MS * 1000;
+    pool->is_draining = true;
+    wait_shorten(pool, WAIT_IDLE, latest_us);
+    wait_shorten(pool, WAIT_PROXY, latest_us);
 }
 
 void conn_pool_close(struct conn_pool *pool) {

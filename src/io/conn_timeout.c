@@ -15,6 +15,7 @@ static uint32_t wait_ms(const struct conn_pool *pool, enum conn_wait wait) {
     case WAIT_IDLE:
         return pool->is_draining && limits->idle_ms > CONN_DRAIN_IDLE_MS ? CONN_DRAIN_IDLE_MS
                                                                          : limits->idle_ms;
+    case WAIT_PROXY:
     case WAIT_HEADER:
         return limits->header_ms;
     case WAIT_BODY:
@@ -83,6 +84,7 @@ static void write_expire(struct conn *conn) {
 
 static void conn_expire(struct conn *conn) {
     switch (conn->wait) {
+    case WAIT_PROXY:
     case WAIT_HEADER:
         request_expire(conn, conn->pool->limits.header_ms);
         break;

@@ -185,12 +185,8 @@ static bool body_read(struct request *request, const struct http_request *sent) 
 
 static bool is_proxy(const struct mint *mint, struct text peer) {
     uint8_t address[ADDRESS_BYTES];
-    if (!cidr_read_address(peer, address))
-        return false;
-    for (size_t i = 0; i < mint->settings.proxy_count; i++)
-        if (cidr_has(&mint->settings.proxies[i], address))
-            return true;
-    return false;
+    return cidr_read_address(peer, address) &&
+           cidr_any_has(mint->settings.proxies, mint->settings.proxy_count, address);
 }
 
 /* Each proxy adds whom it heard to the end of X-Forwarded-For: from there back, the first address

@@ -363,7 +363,9 @@ struct mint_settings worker_mint_settings(const struct server *server) {
     };
 }
 
-static struct conn_limits conn_limits_of(const struct settings *settings, size_t workers) {
+static struct conn_limits conn_limits_of(const struct server *server) {
+    const struct settings *settings = server->settings;
+    size_t workers = server->worker_count;
     return (struct conn_limits){
         .http = {(uint32_t)settings->header_bytes_max, (uint32_t)settings->body_bytes_max},
         .connections_max = (uint32_t)((settings->connections_max + workers - 1) / workers),
@@ -373,6 +375,9 @@ static struct conn_limits conn_limits_of(const struct settings *settings, size_t
         .write_ms = (uint32_t)settings->write_ms,
         .pipeline_max = (uint32_t)settings->pipeline_max,
         .reply_bytes_max = 1024 * 1024,
+        .proxy_protocol = settings->proxy_protocol,
+        .proxies = server->proxies,
+        .proxy_count = server->proxy_count,
     };
 }
 
@@ -427,7 +432,7 @@ bool worker_open(struct server *server, unsigned index, struct worker **ret_work
         return error_set(ret_error, ERROR_INTERNAL, NULL);
     if (!caches_open(worker, settings) || !mint_make(worker))
         return error_set(ret_error, ERROR_OVERLOADED, "memory");
-    struct conn_limits limits = conn_limits_of(settings, server->worker_count);
+    struct conn_limits limits = conn_limits_of(server);
     struct conn_handler handler = {worker, worker_begin, worker_gone, worker_refused};
     loop_at_turn_end(worker->loop, worker_turn_end, worker);
     return conn_pool_open(worker->loop, &limits, &handler, &worker->metrics, &worker->pool,

@@ -31,10 +31,7 @@ static const struct json_field rate_fields[] = {
 
 bool policy_allows_address(const struct policy *policy,
                            const uint8_t address[static ADDRESS_BYTES]) {
-    for (size_t i = 0; i < policy->cidr_count; i++)
-        if (cidr_has(&policy->cidrs[i], address))
-            return true;
-    return policy->cidr_count == 0;
+    return policy->cidr_count == 0 || cidr_any_has(policy->cidrs, policy->cidr_count, address);
 }
 
 static bool is_listed(const struct json *keys, struct text key) {

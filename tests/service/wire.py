@@ -10,9 +10,10 @@ from api import Reply
 class Wire:
     """A TCP connection to the daemon; replies are read strictly."""
 
-    def __init__(self, address, timeout=20):
+    def __init__(self, address, timeout=20, source=None):
         host, port = address.rsplit(":", 1)
-        self.socket = socket.create_connection((host.strip("[]"), int(port)), timeout)
+        self.socket = socket.create_connection((host.strip("[]"), int(port)), timeout,
+                                               source_address=source and (source, 0))
         self.buffer = b""
 
     def __enter__(self):
