@@ -39,6 +39,10 @@ struct issue_input {
 /* Whether the body names somebody; else the credential is for the service itself. */
 bool issue_names_somebody(const struct issue_input *input);
 
+/* By what an operator knows the user: user_id, external_user_id, user_email, or the attribute `id`
+ * or `email`, the first of them that is there and no empty string; empty if none is. */
+struct text issue_user(const struct issue_input *input);
+
 #define ISSUE_BATCH_MAX 256
 
 /* One credential on its way. */

@@ -39,6 +39,22 @@ bool issue_names_somebody(const struct issue_input *input) {
             (GIVEN_USER_ID | GIVEN_USER_EMAIL | GIVEN_EXTERNAL_USER_ID | GIVEN_ATTRIBUTES)) != 0;
 }
 
+static struct text attribute_text(const struct issue_input *input, struct text name) {
+    const struct json *value =
+        input->attributes != NULL ? json_member(input->attributes, name) : NULL;
+    return value != NULL && json_is_string(value) ? json_text(value) : (struct text){0};
+}
+
+struct text issue_user(const struct issue_input *input) {
+    const struct text names[] = {input->user_id, input->external_user_id, input->user_email,
+                                 attribute_text(input, TEXT("id")),
+                                 attribute_text(input, TEXT("email"))};
+    size_t i = 0;
+    while (i < array_count(names) - 1 && names[i].len == 0)
+        i++;
+    return names[i];
+}
+
 static bool email_is_plausible(struct text email) {
     const char *at = email.len > 0 ? memrchr(email.at, '@', email.len) : NULL;
     return at != NULL && at > email.at && at + 1 < email.at + email.len;

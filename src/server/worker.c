@@ -5,6 +5,7 @@
 
 #include "server/audit.h"
 #include "server/server.h"
+#include "token/hash.h"
 
 #define TICK_MS 100
 
@@ -55,21 +56,52 @@ static void reply_count(struct worker *worker, size_t row, unsigned status) {
     counter_add(&worker->replies[row][i], 1);
 }
 
-static void log_credential(struct log_line *line, const struct credential *credential) {
-    char jti[2 * UUID_BYTES];
-    struct buffer out = buffer_over(jti, sizeof(jti));
-    buffer_hex(&out, credential->jti.bytes, UUID_BYTES);
-    log_text(line, "jti", buffer_text(&out));
-    log_number(line, "ttl_s", credential->ttl_s);
+static void log_hex(struct log_line *line, const char *key, const uint8_t bytes[static 16]) {
+    char memory[32];
+    struct buffer out = buffer_over(memory, sizeof(memory));
+    buffer_hex(&out, bytes, 16);
+    log_text(line, key, buffer_text(&out));
 }
 
-/* Issuance is told by the log, never by the registry: a batch has a line for each. */
+/* The user by a hash alone (deploy/LOG.md): who looks for him finds his credentials, and who reads
+ * the log does not find him. */
+static void log_credential(struct log_line *line, const struct credential *credential) {
+    uint8_t hash[SHA256_BYTES];
+    struct text user = issue_user(&credential->input);
+    if (line->log == NULL)
+        return;
+    log_hex(line, "jti", credential->jti.bytes);
+    log_number(line, "ttl_s", credential->ttl_s);
+    if (user.len == 0)
+        return;
+    sha256(user, hash);
+    log_hex(line, "user", hash);
+}
+
+/* Who asked, from where, and about what. */
+static void log_request(struct log_line *line, const struct request *request) {
+    log_text(line, "request_id", text_of(request->request_id));
+    log_text(line, "peer", text_of(request->peer));
+    if (request->params[PARAM_ORG].len > 0)
+        log_text(line, "org", request->params[PARAM_ORG]);
+    if (request->params[PARAM_PROJECT].len > 0)
+        log_text(line, "project", request->params[PARAM_PROJECT]);
+    if (request->params[PARAM_SERVICE].len > 0)
+        log_text(line, "target", request->params[PARAM_SERVICE]);
+    if (request->caller.service_name[0] != '\0')
+        log_text(line, "service", text_of(request->caller.service_name));
+    if (request->route->who != WHO_NOBODY && request->token_is_read)
+        log_uuid(line, "token", &request->token.id);
+}
+
+/* Issuance is told by the log, never by the registry: a batch has a line for each, whole by itself.
+ */
 static void batch_log(struct worker *worker, const struct request *request) {
     for (size_t i = 0; i < request->credential_count; i++) {
         struct log_line line;
         const struct credential *credential = &request->credentials[i];
         log_begin(&line, worker->log, LOG_INFO, "credential");
-        log_text(&line, "request_id", text_of(request->request_id));
+        log_request(&line, request);
         if (error_is(&credential->error))
             log_text(&line, "error", text_of(error_name(credential->error.code)));
         else
@@ -88,18 +120,7 @@ static void request_log(struct worker *worker, const struct request *request, un
     if (error_is(&request->error))
         log_text(&line, "error", text_of(error_name(request->error.code)));
     log_number(&line, "us", now_us - request->began_us);
-    log_text(&line, "request_id", text_of(request->request_id));
-    log_text(&line, "peer", text_of(request->peer));
-    if (request->params[PARAM_ORG].len > 0)
-        log_text(&line, "org", request->params[PARAM_ORG]);
-    if (request->params[PARAM_PROJECT].len > 0)
-        log_text(&line, "project", request->params[PARAM_PROJECT]);
-    if (request->params[PARAM_SERVICE].len > 0)
-        log_text(&line, "target", request->params[PARAM_SERVICE]);
-    if (request->caller.service_name[0] != '\0')
-        log_text(&line, "service", text_of(request->caller.service_name));
-    if (route->who != WHO_NOBODY && request->token_is_read)
-        log_uuid(&line, "token", &request->token.id);
+    log_request(&line, request);
     bool is_minted = route->kind == ROUTE_ISSUE && status == 200 && !request->explain;
     if (is_minted && route->form != ISSUE_BATCH)
         log_credential(&line, &request->credentials[0]);

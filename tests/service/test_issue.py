@@ -389,3 +389,44 @@ def test_settings_of_the_server(make_daemon):
     client.refused(400, "POST", path, {"attributes": {"a": "x" * 93}}, "100")
     client.ok("POST", path, '{"attributes":{"a":"%s"}}' % ("x" * 92))
     client.refused(400, "POST", path, {"user_id": "ü" * 128}, "sub")
+
+
+# ---- what the log tells of it
+
+USERS = [({"user_id": "ada-7"}, "ada-7"), ({"user_email": "ada@example.com"}, "ada@example.com"),
+         ({"external_user_id": "x-é", "user_email": "ada@example.com"}, "x-é"),
+         ({"attributes": {"email": "ada@example.com", "id": "ada-8"}}, "ada-8"),
+         ({"attributes": {"email": "ada@example.com", "id": 8}}, "ada@example.com"),
+         ({"attributes": {"tenant": "a"}}, None), ({}, None)]
+
+
+def hashed(user):
+    """As deploy/LOG.md says to find a user's credentials."""
+    return user and hashlib.sha256(user.encode()).hexdigest()[:32]
+
+
+def told(line):
+    return {key: line.get(key) for key in ("org", "project", "service", "token", "peer", "user",
+                                           "jti", "ttl_s")}
+
+
+def test_log_of_a_credential(daemon, issuer, project):
+    """Who minted what for whom, and not who that is."""
+    path = credentials_path(issuer.org.name, project["name"])
+    same = {"org": issuer.org.name, "project": project["name"], "service": issuer.name,
+            "token": issuer.token_id, "peer": "127.0.0.1"}
+    minted = [Credential(issuer.client.ok("POST", path, {**body, "ttl_seconds": 77})["accessToken"])
+              for body, _ in USERS]
+    batch = [{**body, "ttl_seconds": 78} for body, _ in USERS] + [{"branch": "nothing"}]
+    answers = issuer.client.ok("POST", f"{path}/batch", {"requests": batch})["credentials"]
+    for ttl_s, credentials in ((77, minted), (78, [Credential(answer["accessToken"])
+                                                   for answer in answers[:-1]])):
+        for credential, (_, user) in zip(credentials, USERS, strict=True):
+            [line] = daemon.log_lines(credential.claims["jti"])
+            assert told(json.loads(line)) == {**same, "user": hashed(user), "ttl_s": ttl_s,
+                                              "jti": credential.claims["jti"]}
+    [line] = [line for line in daemon.log_lines('"event":"credential"')
+              if issuer.token_id in line and "error" in line]
+    assert json.loads(line)["error"] == "BRANCH" and told(json.loads(line))["jti"] is None
+    for name in ("ada@example.com", "ada-7", "ada-8", "x-é"):
+        assert name not in daemon.log
