@@ -5,7 +5,7 @@
 #include "token/chain.h"
 
 static const struct column audit_columns[] = {
-    {"TIME", "createdOn", CELL_TIME}, {"WHO", "actorName", CELL_AUTO},
+    {"TIME", "createdOn", CELL_TIME}, {"WHO", "actorKind actorName", CELL_AUTO},
     {"FROM", "address", CELL_AUTO},   {"ACTION", "action", CELL_AUTO},
     {"TARGET", "target", CELL_AUTO},  {0},
 };

@@ -32,7 +32,7 @@ enum cell {
 };
 struct column {
     const char *title;  /* NULL ends a table */
-    const char *member; /* of the row */
+    const char *member; /* of the row; "kind name": of two, the second behind the first */
     enum cell cell;
 };
 

@@ -175,6 +175,26 @@ static void details_show(struct client *client, const struct json *object) {
     }
 }
 
+/* A second member that is empty leaves no trace. */
+static struct text column_cell(struct client *client, const struct json *row,
+                               const struct column *column) {
+    const char *blank = strchr(column->member, ' ');
+    struct text name = text_of(column->member);
+    if (blank == NULL)
+        return show_cell(client, json_member(row, name), column->cell);
+    name.len = (size_t)(blank - name.at);
+    struct text first = show_cell(client, json_member(row, name), column->cell);
+    const struct json *then = json_member(row, text_of(blank + 1));
+    if (then == NULL || !json_is_string(then) || json_text(then).len == 0)
+        return first;
+    struct text second = show_cell(client, then, column->cell);
+    struct buffer out = pool_buffer(&client->pool, first.len + 1 + second.len);
+    buffer_add(&out, first);
+    buffer_byte(&out, ' ');
+    buffer_add(&out, second);
+    return buffer_text(&out);
+}
+
 static void columns_show(struct client *client, const struct row *rows, size_t count,
                          const struct column *columns) {
     struct text titles[COLUMNS_MAX];
@@ -183,10 +203,8 @@ static void columns_show(struct client *client, const struct row *rows, size_t c
         titles[width] = text_of(columns[width].title);
     struct text *cells = pool_take(&client->pool, (count * width + 1) * sizeof(*cells));
     for (size_t row = 0; row < count; row++)
-        for (size_t i = 0; i < width; i++) {
-            const struct json *value = json_member(rows[row].object, text_of(columns[i].member));
-            cells[row * width + i] = show_cell(client, value, columns[i].cell);
-        }
+        for (size_t i = 0; i < width; i++)
+            cells[row * width + i] = column_cell(client, rows[row].object, &columns[i]);
     show_table(client, titles, width, cells, count);
 }
 

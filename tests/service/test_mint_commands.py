@@ -374,10 +374,12 @@ def test_audit_stops_at_its_limit(mint, fake):
 
 def test_audit_without_an_org(mint, fake):
     fake.on("GET", "/v1/audit", {"auditRecords": [
-        {"createdOn": "2026-01-31T10:00:00Z", "actorName": "gate", "address": "192.0.2.1",
-         "action": "orgs.edit", "target": "org acme"}], "nextPageToken": ""})
+        {"createdOn": "2026-01-31T10:00:00Z", "actorKind": kind, "actorName": name,
+         "address": "192.0.2.1", "action": "orgs.edit", "target": "org acme"}
+        for kind, name in (("service", "operator"), ("operator", ""))], "nextPageToken": ""})
     said = mint("audit", env={"MINT_ORG": None}).stdout
-    assert re.search(r"^2026-.* gate +192.0.2.1 +orgs.edit +org acme$", said, re.MULTILINE)
+    for who in ("service operator", "operator"):
+        assert re.search(rf"^2026-.*\)  {who} +192.0.2.1 +orgs.edit +org acme$", said, re.MULTILINE)
     assert fake.asked[0][1] == "/v1/audit"
 
 
