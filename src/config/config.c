@@ -32,7 +32,7 @@ static bool value_refuse(const struct config *config, const struct setting *row,
     place_write(config, row, origin, &out);
     buffer_put(&out, " must be ");
     setting_allowed(row, &out);
-    if (row->flag != SETTING_SECRET) {
+    if (!setting_is_secret(row, value)) {
         bool is_long = value.len > SHOWN_BYTES;
         buffer_put(&out, ", not '");
         buffer_add(&out, (struct text){value.at, is_long ? SHOWN_BYTES : value.len});

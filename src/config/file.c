@@ -40,7 +40,7 @@ static bool line_apply(struct config *config, const struct config_line *line, bo
         return error_set(ret_error, ERROR_FIELD_VALUE, "%s:%u: %s stands already in line %u",
                          config_path_end(config->path), line->number, row->name,
                          config->origins[row - setting_rows].line);
-    if (row->flag == SETTING_SECRET && !is_private)
+    if (setting_is_secret(row, line->value) && !is_private)
         return line_refuse(config, line,
                            "the file holds a secret, but others may read it: chmod 600", ret_error);
     return config_take_value(config, row, line->value, (struct origin){SOURCE_FILE, line->number},

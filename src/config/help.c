@@ -39,9 +39,9 @@ static bool needs_quotes(struct text value) {
 
 static void value_print(const struct setting *row, const struct settings *settings,
                         struct buffer *out) {
-    char memory[SETTING_TEXT_BYTES_MAX];
+    char memory[SETTING_TEXT_BYTES_MAX * 2]; /* a short password is shown longer */
     struct buffer value = buffer_over(memory, sizeof(memory));
-    setting_write(row, settings, &value);
+    setting_show(row, settings, &value);
     const char *quote = needs_quotes(buffer_text(&value)) ? "\"" : "";
     buffer_put(out, quote);
     buffer_add(out, buffer_text(&value));
@@ -52,14 +52,9 @@ void config_print(const struct config *config, struct buffer *out) {
     magic_check(config, CONFIG_MAGIC);
     for (size_t i = 0; i < SETTINGS; i++) {
         const struct setting *row = &setting_rows[i];
-        bool is_hidden = row->flag == SETTING_SECRET &&
-                         !setting_equal(row, &config->settings, &(struct settings){0});
         size_t start = out->len;
         buffer_format(out, "%s = ", row->name);
-        if (is_hidden)
-            buffer_put(out, "********");
-        else
-            value_print(row, &config->settings, out);
+        value_print(row, &config->settings, out);
         buffer_fill(out, start, 48);
         buffer_put(out, "# ");
         source_write(config, i, out);

@@ -35,6 +35,8 @@ const struct setting setting_rows[SETTINGS] = {
 #undef SETTING_BOOL
 };
 
+#define HIDDEN "********"
+
 static bool is_digit(char byte) {
     return byte >= '0' && byte <= '9';
 }
@@ -185,7 +187,7 @@ static const struct {
     [FORM_ADDRESS_OR_NONE] = {is_address_or_none,
                               "host:port, [ipv6]:port, :port, unix:/path or ''"},
     [FORM_PATH] = {is_path, "a path"},
-    [FORM_REGISTRY] = {is_registry, "a URL such as sqlite:/path/registry.db"},
+    [FORM_REGISTRY] = {is_registry, "sqlite:/path/registry.db or postgresql://user@host/database"},
     [FORM_KEY] = {is_key, "64 hex digits"},
     [FORM_URL] = {is_url, "an http:// or https:// URL without query and without / at its end"},
     [FORM_BRAND] = {is_brand, "1 to 16 of a-z and 0-9"},
@@ -253,6 +255,61 @@ bool setting_read(const struct setting *row, struct text value,
         return false;
     *(uint64_t *)member_of(row, settings) = number;
     return true;
+}
+
+/* Where in a URL a password starts, and how long it is: behind the user, or a parameter that libpq
+ * knows (password, sslpassword). One that holds an @ itself is taken whole. */
+static bool password_find(struct text url, size_t from, struct text *ret_password) {
+    static const struct text parameter = TEXT_INIT("password=");
+    const char *start = memmem(url.at, url.len, "://", 3);
+    size_t user = start == NULL ? url.len : (size_t)(start - url.at) + 3;
+    size_t query = user;
+    while (query < url.len && url.at[query] != '?')
+        query++;
+    size_t colon = user, at = query;
+    while (colon < query && url.at[colon] != ':')
+        colon++;
+    while (at > colon && url.at[at - 1] != '@')
+        at--;
+    if (from <= colon && at > colon + 2) {
+        *ret_password = (struct text){url.at + colon + 1, at - colon - 2};
+        return true;
+    }
+    size_t begin = from > query ? from : query;
+    const char *found = memmem(url.at + begin, url.len - begin, parameter.at, parameter.len);
+    if (found == NULL)
+        return false;
+    struct text rest = text_from(url, (size_t)(found - url.at) + parameter.len);
+    const char *end = memchr(rest.at, '&', rest.len);
+    *ret_password = (struct text){rest.at, end == NULL ? rest.len : (size_t)(end - rest.at)};
+    return true;
+}
+
+bool setting_is_secret(const struct setting *row, struct text value) {
+    struct text password;
+    return row->flag == SETTING_SECRET || (row->kind == KIND_TEXT && row->form == FORM_REGISTRY &&
+                                           password_find(value, 0, &password) && password.len > 0);
+}
+
+void setting_show(const struct setting *row, const struct settings *settings, struct buffer *out) {
+    if (row->kind != KIND_TEXT) {
+        setting_write(row, settings, out);
+        return;
+    }
+    struct text value = *(const struct text *)member_in(row, settings), password;
+    size_t shown = 0;
+    bool is_hidden = setting_is_secret(row, value);
+    if (is_hidden && row->flag == SETTING_SECRET) {
+        buffer_put(out, value.len > 0 ? HIDDEN : "");
+        return;
+    }
+    while (is_hidden && password_find(value, shown, &password)) {
+        size_t start = (size_t)(password.at - value.at);
+        buffer_add(out, (struct text){value.at + shown, start - shown});
+        buffer_put(out, HIDDEN);
+        shown = start + password.len;
+    }
+    buffer_add(out, text_from(value, shown));
 }
 
 void setting_default(const struct setting *row, struct settings *settings) {

@@ -61,6 +61,10 @@ must_check bool setting_read(const struct setting *row, struct text value,
 /* Whether the word is a value of a bool. */
 bool setting_is_bool(struct text word);
 void setting_default(const struct setting *row, struct settings *settings);
+/* Whether the value must not be shown: a secret, or a URL with a password in it. */
+bool setting_is_secret(const struct setting *row, struct text value);
+/* The value with ******** for what is secret in it. */
+void setting_show(const struct setting *row, const struct settings *settings, struct buffer *out);
 /* The value as setting_read reads it; a secret too. */
 void setting_write(const struct setting *row, const struct settings *settings, struct buffer *out);
 uint64_t setting_number(const struct setting *row, const struct settings *settings);

@@ -29,6 +29,7 @@ int command_audit_verify(const struct invocation *invocation);
 struct store {
     int lock;
     char path[1024];
+    const char *name; /* for messages: the data folder, or "the registry" that is elsewhere */
     struct master_key *master;
     struct registry *registry;
 };
@@ -38,7 +39,8 @@ struct store {
 must_check bool store_open(const struct settings *settings, bool may_create, bool lock,
                            struct store *ret_store, bool *ret_is_new, struct error *ret_error);
 void store_close(struct store *store);
-/* Makes the first key and an operator token in a new store, and hands the token out. */
+/* Makes the first key and an operator token in a new store, and hands the token out. NAME_TAKEN if
+ * another replica did so meanwhile. */
 must_check bool store_found(const struct invocation *invocation, struct store *store,
                             struct error *ret_error);
 /* Prints the operator token once, or writes it to the file that was asked for (0600). */

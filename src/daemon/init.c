@@ -90,7 +90,17 @@ bool store_found(const struct invocation *invocation, struct store *store,
             *ret_error = founding.error;
     }
     memory_wipe(&founding.token, sizeof(founding.token));
+    /* Another replica was faster: the token that was handed out here opens nothing. */
+    if (!is_done && ret_error->code == ERROR_NAME_TAKEN && invocation->operator_token_file != NULL)
+        (void)unlink(invocation->operator_token_file);
     return is_done;
+}
+
+static bool fail_founded(const struct store *store, struct error *ret_error) {
+    return error_set(ret_error, ERROR_FIELD_VALUE,
+                     "%s was initialised before; 'mintd operator-token' makes another operator "
+                     "token",
+                     store->name);
 }
 
 int command_init(const struct invocation *invocation) {
@@ -99,14 +109,13 @@ int command_init(const struct invocation *invocation) {
     bool is_new;
     if (!store_open(invocation->settings, true, true, &store, &is_new, &error))
         return fail_with(&error);
-    bool is_done = is_new ? store_found(invocation, &store, &error)
-                          : error_set(&error, ERROR_FIELD_VALUE,
-                                      "%s was initialised before; 'mintd operator-token' makes "
-                                      "another operator token",
-                                      store.path);
+    bool is_done = is_new && store_found(invocation, &store, &error);
+    if (!is_new || (!is_done && error.code == ERROR_NAME_TAKEN))
+        fail_founded(&store, &error);
     if (is_done)
-        (void)fprintf(stderr, "mintd: initialised %s; start with 'mintd serve --data-dir %s'\n",
-                      store.path, store.path);
+        (void)fprintf(stderr,
+                      "mintd: initialised %s; start with 'mintd serve' and the same settings\n",
+                      store.name);
     store_close(&store);
     return is_done ? 0 : fail_with(&error);
 }

@@ -126,6 +126,18 @@ static bool serve(const struct invocation *invocation, struct store *store,
     return is_open;
 }
 
+/* Makes what a new registry needs, unless another replica was faster. */
+static bool found(const struct invocation *invocation, struct store *store,
+                  struct error *ret_error) {
+    if (store_found(invocation, store, ret_error))
+        return true;
+    if (ret_error->code != ERROR_NAME_TAKEN)
+        return false;
+    (void)fprintf(stderr, "mintd: another replica initialised the registry first: its operator "
+                          "token is the good one\n");
+    return true;
+}
+
 int command_serve(const struct invocation *invocation) {
     const struct settings *settings = invocation->settings;
     struct store store;
@@ -135,7 +147,7 @@ int command_serve(const struct invocation *invocation) {
     if (!store_open(settings, invocation->init, true, &store, &is_new, &error))
         return fail_with(&error);
     bool is_done =
-        (!is_new || store_found(invocation, &store, &error)) && log_open_as_set(settings, &error);
+        (!is_new || found(invocation, &store, &error)) && log_open_as_set(settings, &error);
     if (is_done) {
         is_done = serve(invocation, &store, &error);
         log_stop();

@@ -97,19 +97,21 @@ bool store_open(const struct settings *settings, bool may_create, bool lock,
     int len = snprintf(store.path, sizeof(store.path), "%s", settings->data_dir.at);
     if (len <= 0 || (size_t)len >= sizeof(store.path))
         return FAIL("the path of the data folder is empty or too long");
-    if (!text_starts(settings->registry, TEXT("sqlite:")))
-        return FAIL("registry must be sqlite:/path/registry.db, not %s", settings->registry.at);
-    if (may_create && !folder_make(store.path, ret_error))
+    /* A registry elsewhere is served by many; the folder is only for a master key in a file. */
+    bool is_embedded = text_starts(settings->registry, TEXT("sqlite:"));
+    bool needs_folder = is_embedded || settings->master_key.len == 0;
+    if (may_create && needs_folder && !folder_make(store.path, ret_error))
         return false;
-    if (access(store.path, F_OK) != 0)
+    if (is_embedded && access(store.path, F_OK) != 0)
         return FAIL("there is no data folder %s; run 'mintd init' or 'mintd serve --init'",
                     store.path);
-    bool is_open = (!lock || lock_take(&store, ret_error)) &&
+    bool is_open = (!lock || !is_embedded || lock_take(&store, ret_error)) &&
                    registry_get(settings, may_create, &store, ret_error) &&
                    state_check(settings, may_create, &store, ret_is_new, ret_error);
-    if (is_open)
+    if (is_open) {
         *ret_store = store;
-    else
+        ret_store->name = is_embedded ? ret_store->path : "the registry";
+    } else
         store_close(&store);
     return is_open;
 }

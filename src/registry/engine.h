@@ -62,17 +62,18 @@ struct query {
 };
 
 struct engine_options {
-    const char *address; /* behind the scheme */
+    const char *address; /* behind the scheme: a path, or //host/database */
     bool is_writer;      /* the connection that makes, migrates and changes the store */
     bool may_create;
 };
 
 /* One connection, used by one thread at a time. Failures are told apart alike: NAME_TAKEN for a
  * unique index (without a subject), REGISTRY_AWAY for what may pass by itself, REGISTRY_READ_ONLY
- * when nothing can be written, OVERLOADED when memory is out, INTERNAL for the rest. */
+ * when nothing can be written, OVERLOADED when memory is out, INTERNAL for the rest. One that was
+ * lost is made anew by `begin`. */
 struct connection;
 struct engine {
-    const char *scheme; /* of the URLs that are its: "sqlite:" */
+    const char *schemes[2]; /* of the URLs that are its: "sqlite:"; the second may be NULL */
     /* Makes the table meta (name, number, bytes) where there is none. */
     const char *meta;
     /* migrations[n] brings a store of version n to version n + 1. */
@@ -84,9 +85,10 @@ struct engine {
     void (*close)(struct connection *connection); /* NULL is fine */
     /* All statements are run inside a transaction: reads in one snapshot, writes one at a time. */
     bool (*begin)(struct connection *connection, bool is_write, struct error *ret_error);
-    /* True: all of it is on the disk. False: rolled back, as far as anyone who reads can see; after
-     * a failed write or fsync no later begin of a write succeeds until the store is opened anew,
-     * since the kernel may have dropped what it could not write and will not say so twice. */
+    /* True: all of it is on the disk. False: rolled back, as far as anyone who reads can see, or
+     * COMMIT_UNKNOWN when a server was lost before it said which; after a failed write or fsync of
+     * a file no later begin of a write succeeds until the store is opened anew, since the kernel
+     * may have dropped what it could not write and will not say so twice. */
     bool (*commit)(struct connection *connection, struct error *ret_error);
     void (*rollback)(struct connection *connection); /* also outside of a transaction */
     bool (*query)(struct connection *connection, const struct query *query,
@@ -98,8 +100,16 @@ struct engine {
     uint64_t (*version)(struct connection *connection);
     /* What can wait until a change is answered; to be called behind each. */
     bool (*maintain)(struct connection *connection, struct error *ret_error);
+
+    /* NULL where nobody else can hear of a change but by asking: */
+    /* Within a transaction of writing: others are to be told when it is committed. */
+    void (*changing)(struct connection *connection);
+    /* Blocks until somebody tells of a change, or may have told unheard, or the descriptor `wake`
+     * can be read. On a connection that is used for nothing else. */
+    bool (*wait)(struct connection *connection, int wake, struct error *ret_error);
 };
 
 extern const struct engine engine_sqlite;
+extern const struct engine engine_postgres;
 
 #endif

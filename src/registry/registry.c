@@ -1,9 +1,13 @@
-/* The registry's threads: one that writes and some that read, each with a session of its own. */
+/* The registry's threads: one that writes, some that read, each with a session of its own, and one
+ * that listens. */
 #include "registry/registry.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "registry/schema.h"
@@ -13,8 +17,9 @@
 #define READERS_MAX 64
 #define QUEUE_MAX 1024
 #define PROBE_EVERY_S 1 /* while changes fail: is there room on the disk again? */
+#define LISTEN_AGAIN_MS 1000
 
-static const struct engine *const engines[] = {&engine_sqlite};
+static const struct engine *const engines[] = {&engine_sqlite, &engine_postgres};
 
 /* Jobs that wait for a thread of one kind. */
 struct lane {
@@ -31,8 +36,20 @@ struct worker {
     struct session session;
 };
 
+/* Hears of the changes that others make, where the engine can. Only a hint: it may fail as it
+ * likes. */
+struct listener {
+    pthread_t thread;
+    bool is_started;
+    int wake; /* can be read when the registry closes */
+    struct connection *connection;
+};
+
 struct registry {
     uint32_t magic;
+    const struct engine *engine;
+    char *address;
+    struct listener listener;
     size_t worker_count;
     struct session_shared shared;
 
@@ -170,11 +187,50 @@ void registry_health(struct registry *registry, struct registry_health *ret_heal
     pthread_mutex_unlock(&registry->lock);
 }
 
+static bool listener_wait(struct registry *registry) {
+    struct listener *listener = &registry->listener;
+    struct engine_options options = {.address = registry->address};
+    struct error error;
+    return (listener->connection != NULL ||
+            registry->engine->open(&options, &listener->connection, &error)) &&
+           registry->engine->wait(listener->connection, listener->wake, &error);
+}
+
+static void *listener_main(void *self) {
+    struct registry *registry = self;
+    struct pollfd end = {.fd = registry->listener.wake, .events = POLLIN};
+    bool is_heard = true;
+    while (poll(&end, 1, is_heard ? 0 : LISTEN_AGAIN_MS) == 0) {
+        is_heard = listener_wait(registry);
+        if (is_heard)
+            registry->shared.on_commit(registry->shared.on_commit_self, 0);
+    }
+    return NULL;
+}
+
 void registry_on_commit(struct registry *registry, void (*call)(void *self, uint64_t seq),
                         void *self) {
+    struct listener *listener = &registry->listener;
     magic_check(registry, REGISTRY_MAGIC);
     registry->shared.on_commit = call;
     registry->shared.on_commit_self = self;
+    if (registry->engine->wait == NULL || listener->is_started)
+        return;
+    listener->wake = eventfd(0, EFD_CLOEXEC);
+    listener->is_started = listener->wake >= 0 &&
+                           pthread_create(&listener->thread, NULL, listener_main, registry) == 0;
+}
+
+static void listener_stop(struct registry *registry) {
+    struct listener *listener = &registry->listener;
+    if (listener->is_started) {
+        check(eventfd_write(listener->wake, 1) == 0);
+        check(pthread_join(listener->thread, NULL) == 0);
+    }
+    if (listener->wake >= 0)
+        (void)close(listener->wake);
+    if (registry->engine != NULL)
+        registry->engine->close(listener->connection);
 }
 
 static void lane_open(struct lane *lane) {
@@ -194,6 +250,7 @@ static struct registry *registry_make(uint32_t readers, uint32_t queue_max) {
     if (registry == NULL)
         return NULL;
     registry->magic = REGISTRY_MAGIC;
+    registry->listener.wake = -1;
     registry->worker_count = workers;
     registry->queue_max = queue_max;
     atomic_init(&registry->shared.is_up, true);
@@ -210,12 +267,30 @@ static struct registry *registry_make(uint32_t readers, uint32_t queue_max) {
     return registry;
 }
 
+static const char *scheme_of(const struct engine *engine, struct text url) {
+    for (size_t i = 0; i < array_count(engine->schemes); i++) {
+        const char *scheme = engine->schemes[i];
+        if (scheme != NULL && text_starts(url, text_of(scheme)) && url.len > strlen(scheme))
+            return scheme;
+    }
+    return NULL;
+}
+
+/* What is said of a URL: the rest of it may hold a password. */
+static int scheme_len(struct text url) {
+    size_t len = 0;
+    while (len < url.len && len < 20 && url.at[len] != ':')
+        len++;
+    return (int)len;
+}
+
 /* The engine whose scheme the URL has; the address is what is behind it. */
 static const struct engine *engine_find(struct text url, struct text *ret_address) {
     for (size_t i = 0; i < array_count(engines); i++) {
-        struct text scheme = text_of(engines[i]->scheme);
-        if (text_starts(url, scheme) && url.len > scheme.len) {
-            *ret_address = (struct text){url.at + scheme.len, url.len - scheme.len};
+        const char *scheme = scheme_of(engines[i], url);
+        if (scheme != NULL) {
+            size_t len = strlen(scheme);
+            *ret_address = (struct text){url.at + len, url.len - len};
             return engines[i];
         }
     }
@@ -223,13 +298,12 @@ static const struct engine *engine_find(struct text url, struct text *ret_addres
 }
 
 /* The writer first: it makes the store and brings it up to date. */
-static bool registry_connect(struct registry *registry, const struct engine *engine,
-                             const char *address, bool may_create, struct error *ret_error) {
+static bool registry_connect(struct registry *registry, bool may_create, struct error *ret_error) {
     for (size_t i = 0; i < registry->worker_count; i++) {
         struct session *session = &registry->workers[i].session;
         struct engine_options options = {
-            .address = address, .is_writer = i == 0, .may_create = i == 0 && may_create};
-        if (!session_open(session, engine, &options, &registry->shared, ret_error) ||
+            .address = registry->address, .is_writer = i == 0, .may_create = i == 0 && may_create};
+        if (!session_open(session, registry->engine, &options, &registry->shared, ret_error) ||
             (i == 0 && !schema_migrate(session, may_create, ret_error)))
             return false;
     }
@@ -246,6 +320,15 @@ static bool registry_start(struct registry *registry, struct error *ret_error) {
     return true;
 }
 
+/* Who starts it reads the reason at once, and no log. */
+static void error_explain(struct error *error) {
+    char reason[ERROR_SUBJECT_BYTES];
+    bool is_terse = error->code == ERROR_INTERNAL || error->code == ERROR_REGISTRY_AWAY;
+    memcpy(reason, error->subject, sizeof(reason));
+    if (is_terse && reason[0] != '\0')
+        (void)error_set(error, ERROR_FIELD_VALUE, "the registry cannot be opened: %.200s", reason);
+}
+
 bool registry_open(const struct registry_options *options, struct registry **ret_registry,
                    struct error *ret_error) {
     uint32_t readers = options->readers == 0 ? READERS : options->readers;
@@ -254,18 +337,20 @@ bool registry_open(const struct registry_options *options, struct registry **ret
     const struct engine *engine = engine_find(options->url, &address);
     if (engine == NULL)
         return error_set(ret_error, ERROR_FIELD_VALUE,
-                         "the registry must be given as sqlite:/path/registry.db");
+                         "%.*s is no kind of registry; give sqlite:/path/registry.db or "
+                         "postgresql://user@host/database",
+                         scheme_len(options->url), options->url.at);
     struct registry *registry =
         registry_make(readers < READERS_MAX ? readers : READERS_MAX, queue_max);
-    char *path = strndup(address.at, address.len);
-    bool ok = false;
-    if (registry == NULL || path == NULL)
-        (void)error_set(ret_error, ERROR_OVERLOADED, "memory");
-    else
-        ok = registry_connect(registry, engine, path, options->may_create, ret_error) &&
-             registry_start(registry, ret_error);
-    free(path);
+    if (registry == NULL)
+        return error_set(ret_error, ERROR_OVERLOADED, "memory");
+    registry->engine = engine;
+    registry->address = strndup(address.at, address.len);
+    bool ok = registry->address != NULL || error_set(ret_error, ERROR_OVERLOADED, "memory");
+    ok = ok && registry_connect(registry, options->may_create, ret_error) &&
+         registry_start(registry, ret_error);
     if (!ok) {
+        error_explain(ret_error);
         registry_close(registry);
         return false;
     }
@@ -288,6 +373,7 @@ void registry_close(struct registry *registry) {
     if (registry == NULL)
         return;
     magic_check(registry, REGISTRY_MAGIC);
+    listener_stop(registry);
     registry_stop(registry);
     /* The writer last: it brings the store into order when nobody else is there. */
     for (size_t i = registry->worker_count; i-- > 0;) {
@@ -298,5 +384,6 @@ void registry_close(struct registry *registry) {
     pthread_cond_destroy(&registry->reading.wake);
     pthread_mutex_destroy(&registry->lock);
     registry->magic = 0;
+    free(registry->address);
     free(registry);
 }

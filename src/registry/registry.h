@@ -11,7 +11,7 @@ struct registry;
 struct session;
 
 struct registry_options {
-    struct text url;    /* "sqlite:/path/registry.db" */
+    struct text url;    /* "sqlite:/path/registry.db", "postgresql://host/database" */
     uint32_t readers;   /* threads for reading, 2 */
     uint32_t queue_max; /* jobs waiting; above it registry_submit refuses, 1024 */
     bool may_create;    /* make the file and the schema when there is none */
@@ -56,8 +56,9 @@ struct registry_health {
 };
 void registry_health(struct registry *registry, struct registry_health *ret_health);
 
-/* Called on the thread that writes, right after each mutation's commit, with the new counter: the
- * hint to poll now. To be set before the first job. */
+/* The hint to poll now: called right after each mutation's commit on the thread that wrote, with
+ * the new counter, and where others tell of theirs on a thread that listens, with 0. To be set
+ * once, before the first job. */
 void registry_on_commit(struct registry *registry, void (*call)(void *self, uint64_t seq),
                         void *self);
 

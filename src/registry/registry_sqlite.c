@@ -410,7 +410,7 @@ static const char *const migrations[] = {
 };
 
 const struct engine engine_sqlite = {
-    .scheme = "sqlite:",
+    .schemes = {"sqlite:"},
     .meta = "CREATE TABLE IF NOT EXISTS meta ("
             " name TEXT PRIMARY KEY, number BIGINT NOT NULL, bytes BLOB)",
     .migrations = migrations,

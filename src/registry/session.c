@@ -64,6 +64,11 @@ bool session_write(struct session *session, struct error *ret_error) {
     return session_begin(session, true, ret_error);
 }
 
+void session_changing(struct session *session) {
+    if (session->engine->changing != NULL)
+        session->engine->changing(session->connection);
+}
+
 bool session_commit(struct session *session, struct error *ret_error) {
     bool ok = session->engine->commit(session->connection, ret_error);
     if (ok)

@@ -43,6 +43,8 @@ void session_close(struct session *session); /* a zeroed one is fine */
 must_check bool session_read(struct session *session, struct error *ret_error);
 must_check bool session_write(struct session *session, struct error *ret_error);
 must_check bool session_commit(struct session *session, struct error *ret_error);
+/* What is written changes what others remember: their processes are told once it is committed. */
+void session_changing(struct session *session);
 /* Drops the snapshot, or what was written and not committed. Gives `ok` back. */
 bool session_end(struct session *session, bool ok);
 

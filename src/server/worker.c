@@ -119,6 +119,8 @@ static void request_log(struct worker *worker, const struct request *request, un
     log_number(&line, "status", status);
     if (error_is(&request->error))
         log_text(&line, "error", text_of(error_name(request->error.code)));
+    if (status >= 500 && request->error.subject[0] != '\0')
+        log_text(&line, "reason", text_of(request->error.subject));
     log_number(&line, "us", now_us - request->began_us);
     log_request(&line, request);
     bool is_minted = route->kind == ROUTE_ISSUE && status == 200 && !request->explain;

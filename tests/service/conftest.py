@@ -1,11 +1,16 @@
-"""Fixtures: one daemon for all that need no settings of their own, and a factory for the others."""
+"""Fixtures: one daemon for all that need no settings of their own, and a factory for the others.
 
+MINTD_TEST_REGISTRY=postgres runs the tests with their registries in PostgreSQL, but for those that
+look into the file of an embedded one (marked `embedded`)."""
+
+import os
 import random
 
 import pytest
 
 from api import Client, Org
 from daemon import MINTD, Daemon
+from postgres import Postgres
 from wire import Wire
 
 
@@ -14,9 +19,38 @@ def pytest_addoption(parser):
     parser.addoption("--seed", type=int, default=None, help="repeat the random tests of a run")
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "embedded: looks into the file of an embedded registry")
+
+
 def pytest_sessionstart(session):
     if not MINTD.is_file():
         raise pytest.UsageError(f"there is no {MINTD}: build it, or say where it is with MINTD")
+    if os.environ.get("MINTD_TEST_REGISTRY") == "postgres":
+        session.postgres = Postgres().create()
+        Daemon.new_registry = session.postgres.database
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session, "postgres"):
+        session.postgres.remove()
+
+
+def pytest_collection_modifyitems(items):
+    if Daemon.new_registry:
+        for item in items:
+            if item.get_closest_marker("embedded"):
+                item.add_marker(pytest.mark.skip("of the embedded registry alone"))
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A server, for tests that do it no harm."""
+    server = Postgres()
+    try:
+        yield server.create()
+    finally:
+        server.remove()
 
 
 @pytest.fixture

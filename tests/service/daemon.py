@@ -64,7 +64,12 @@ def log_findings(log):
 class Daemon:
     """One `mintd serve` and its data; `restart` keeps the data."""
 
+    # Gives the URL of a new registry, for those that say nothing of theirs; None: in their folder.
+    new_registry = None
+
     def __init__(self, folder, **settings):
+        if Daemon.new_registry and "registry" not in settings:
+            settings["registry"] = Daemon.new_registry()
         self.folder = Path(folder)
         self.settings = {"data_dir": self.folder / "data", "listen": "127.0.0.1:0",
                          "ops_listen": "127.0.0.1:0", "operator_token_file": self.folder / "token",
@@ -78,6 +83,11 @@ class Daemon:
     @property
     def data(self):
         return Path(self.settings["data_dir"])
+
+    @property
+    def store_flags(self):
+        """What tells a command where the daemon's data is."""
+        return flags_of({"data_dir": self.data, "registry": self.settings.get("registry")})
 
     @property
     def operator_token(self):

@@ -219,7 +219,7 @@ def mint_audit_verify(daemon, *arguments, token=None, status=0):
 
 
 def mintd_audit_verify(daemon):
-    return run_mintd("audit", "verify", "--data-dir", daemon.data)
+    return run_mintd("audit", "verify", *daemon.store_flags)
 
 
 def populate(daemon):
@@ -284,6 +284,7 @@ TAMPERINGS = {
 }
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize("what", TAMPERINGS)
 def test_tampering_shows(populated, what):
     """With the file itself, which no permission of the API guards."""
@@ -302,6 +303,7 @@ def test_tampering_shows(populated, what):
     assert said in mint_audit_verify(daemon, status=1)
 
 
+@pytest.mark.embedded
 def test_an_end_cut_off_shows(populated):
     """The registry knows its end; who rewrites that too is found by a head that was kept."""
     daemon = populated[0]

@@ -6,6 +6,8 @@ import sqlite3
 import threading
 from contextlib import closing
 
+import pytest
+
 from api import Client, Org, credentials_path
 from daemon import Daemon, wait_until
 
@@ -130,6 +132,7 @@ def audit_rows(daemon, copy):
     return rows
 
 
+@pytest.mark.embedded
 def test_kill_during_writes(tmp_path, dice, rounds):
     daemon = Daemon(tmp_path / "daemon").start()
     try:

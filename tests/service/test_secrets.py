@@ -127,6 +127,7 @@ def test_errors_and_metrics(story):
         assert_clean(answer, story, answer)
 
 
+@pytest.mark.embedded
 def test_files(story):
     """The data folder has hashes of tokens and sealed seeds, and one file with the master key."""
     files = [file for file in story.daemon.folder.rglob("*") if file.is_file()]
@@ -136,6 +137,7 @@ def test_files(story):
             assert_clean(file.read_bytes(), story, file)
 
 
+@pytest.mark.embedded
 def test_seeds(story):
     """No 32 bytes of the registry are the seed of a published key."""
     kids = {Credential(jwt).header["kid"] for jwt in story.jwts}
@@ -153,6 +155,7 @@ def test_seeds(story):
     assert all(len(key) == 32 for key in public) and len(unpack(next(iter(kids)))) == 32
 
 
+@pytest.mark.embedded
 def test_audit_holds_no_secret_attributes_of_users(story):
     """The audit tells of management, not of whom credentials were for."""
     with closing(sqlite3.connect(story.daemon.data / "registry.db")) as registry:
