@@ -13,6 +13,7 @@ struct invocation {
     bool init;
     bool markdown;
     const char *operator_token_file;
+    const char *operator_token_ttl;
     const char *ready_file;
 };
 

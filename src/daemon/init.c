@@ -6,12 +6,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/units.h"
 #include "daemon/daemon.h"
 
 /* What is made for a new registry. */
 struct founding {
     struct actor actor;
     struct service_token token;
+    int64_t expires_s; /* 0: never */
     uint8_t hash[TOKEN_HASH_BYTES];
     struct key_record key;
     struct error error;
@@ -127,8 +129,21 @@ static void operator_work(void *self, struct session *session) {
         (void)error_set(&founding->error, ERROR_REGISTRY_AWAY, NULL);
     else
         (void)!store_token_create(session, &founding->actor, (struct text){0}, (struct text){0},
-                                  &(struct token){.id = founding->token.id, .kind = TOKEN_OPERATOR},
+                                  &(struct token){.id = founding->token.id,
+                                                  .kind = TOKEN_OPERATOR,
+                                                  .expires_s = founding->expires_s},
                                   founding->hash, &seq, &founding->error);
+}
+
+static bool expiry_take(const char *ttl, struct founding *founding, struct error *ret_error) {
+    uint64_t ttl_s;
+    if (ttl == NULL)
+        return true;
+    if (!unit_read(text_of(ttl), UNIT_S, UINT32_MAX, &ttl_s) || ttl_s == 0)
+        return error_set(ret_error, ERROR_FIELD_VALUE,
+                         "--operator-token-ttl must be a time such as 3600, 30m or 8h");
+    founding->expires_s = founding->actor.now_s + (int64_t)ttl_s;
+    return true;
 }
 
 /* Whoever can write to the data folder may: the way back in when the token was lost. */
@@ -137,7 +152,8 @@ int command_operator_token(const struct invocation *invocation) {
     struct error error;
     bool is_new;
     struct founding founding = {.actor = system_actor("operator-token")};
-    if (!store_open(invocation->settings, false, false, &store, &is_new, &error))
+    if (!expiry_take(invocation->operator_token_ttl, &founding, &error) ||
+        !store_open(invocation->settings, false, false, &store, &is_new, &error))
         return fail_with(&error);
     bool is_done = token_make(&founding.token, &error);
     if (is_done) {

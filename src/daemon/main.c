@@ -89,6 +89,7 @@ static void help_print(FILE *to) {
                "  --init                    serve: initialise on the first start\n"
                "  --operator-token-file F   write the operator token to F (0600) instead of "
                "printing it\n"
+               "  --operator-token-ttl T    operator-token: it expires after T, such as 8h\n"
                "  --ready-file F            serve: write pid and addresses to F once serving\n"
                "  --config F                read settings from F\n"
                "  --markdown                config: every setting, for the documents\n\n"
@@ -105,6 +106,7 @@ static int flag_take(void *self, int count, char *const *arguments) {
         const char *name;
         const char **value;
     } flags[] = {{"--operator-token-file", &invocation->operator_token_file},
+                 {"--operator-token-ttl", &invocation->operator_token_ttl},
                  {"--ready-file", &invocation->ready_file}};
     if (strcmp(arguments[0], "--init") == 0)
         return invocation->init = true;
