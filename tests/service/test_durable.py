@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from api import Client, Org, credentials_path
-from daemon import Daemon, wait_until
+from daemon import Daemon, run_mintd, wait_until
 
 WRITES = 200  # at least
 KILLS = 10
@@ -132,14 +132,36 @@ def audit_rows(daemon, copy):
     return rows
 
 
+def audit_rows_of(postgres, url, daemon):
+    """The same where the registry is a server's, once that has noticed the daemon's death."""
+    name = url.rsplit("/", 1)[1]
+    left = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'"
+    wait_until(lambda: postgres.sql(left) == "0", "the daemon's connections to end")
+    ran = run_mintd("audit", "verify", *daemon.store_flags)
+    assert ran.returncode == 0, ran
+    return int(postgres.sql("SELECT count(*) FROM audit", name))
+
+
 @pytest.mark.embedded
 def test_kill_during_writes(tmp_path, dice, rounds):
-    daemon = Daemon(tmp_path / "daemon").start()
+    daemon = Daemon(tmp_path / "daemon")
+    kill_during_writes(daemon, dice, rounds, lambda: audit_rows(daemon, tmp_path / "copy"))
+
+
+def test_kill_during_writes_to_postgres(tmp_path, dice, rounds, postgres):
+    url = postgres.database()
+    daemon = Daemon(tmp_path / "daemon", registry=url)
+    kill_during_writes(daemon, dice, rounds, lambda: audit_rows_of(postgres, url, daemon))
+
+
+def kill_during_writes(daemon, dice, rounds, count):
+    """`count()`: how many mutations the registry tells of, which must be whole."""
+    daemon.start()
     try:
         org = Org(Client(daemon.address, daemon.operator_token), "durable")
         project = credentials_path(org.name, org.project("kept")["name"])
         writers = [Writer(f"writer{number}", org.path, dice) for number in range(WRITERS)]
-        base, kills = audit_rows(daemon, tmp_path / "copy"), 0
+        base, kills = 3, 0  # the first key, the org, its project
 
         def done():
             return sum(writer.acknowledged for writer in writers)
@@ -156,7 +178,7 @@ def test_kill_during_writes(tmp_path, dice, rounds):
             for thread in threads:
                 thread.join(30)
                 assert not thread.is_alive()
-            at_crash = audit_rows(daemon, tmp_path / "copy")
+            at_crash = count()
             daemon.start()
             client = Client(daemon.address, daemon.operator_token)
             for writer in writers:

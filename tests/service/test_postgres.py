@@ -1,11 +1,14 @@
 """The registry in PostgreSQL: replicas that share it, and a server that has bad days."""
 
+import signal
 import subprocess
+import time
 
 import pytest
 
-from api import Client, Org, credentials_path
-from daemon import MINTD, PATIENCE_S, Daemon, clean_environment, flags_of, run_mintd
+from api import Client, Org, credentials_path, unique
+from daemon import (MINTD, PATIENCE_S, Daemon, clean_environment, flags_of, run_mintd, wait_until)
+from postgres import Postgres
 
 MASTER_KEY = "7" * 64
 
@@ -31,16 +34,42 @@ def replicas(tmp_path):
         daemon.end()
 
 
+class Story:
+    """An org whose issuer has minted on this replica, so that its token is cached there, and one
+    that has not."""
+
+    def __init__(self, daemon):
+        self.operator = Client(daemon.address, daemon.operator_token)
+        self.org = Org(self.operator)
+        self.path = credentials_path(self.org.name, self.org.project()["name"])
+        self.cached, self.fresh = self.org.service("issuer"), self.org.service("issuer")
+        self.cached.client.ok("POST", self.path)
+
+    def manage(self):
+        """The status of a change, one of those that a good day and a bad day have."""
+        reply = self.operator.post("/v1/orgs", {"name": unique("org")})
+        assert reply.status in (200, 503), reply
+        return reply.status
+
+    def is_bad(self):
+        """Cached tokens mint on; whatever needs the registry is told to come back."""
+        self.cached.client.ok("POST", self.path)
+        self.fresh.client.refused(503, "POST", self.path)
+        return self.manage() == 503
+
+    def is_good(self):
+        return self.manage() == 200 and self.fresh.client.post(self.path).status == 200
+
+
 def test_two_replicas(postgres, replicas):
-    """What one acknowledges the other knows, by being told and not by its poll."""
+    """What one has changed the other acts on because it was told, long before its poll."""
     url = postgres.database()
-    one, two = replicas(url, poll="5s"), replicas(url, poll="5s")
-    operator = Client(one.address, one.operator_token)
-    org = Org(operator)
-    path = credentials_path(org.name, org.project()["name"])
-    service = org.service("issuer")
-    assert Client(two.address, service.token).post(path).status == 200
-    assert Client(two.address, one.operator_token).get(org.path).status == 200
+    one, two = (replicas(url, poll="10s", lease="30s") for _ in range(2))
+    story = Story(one)
+    elsewhere = Client(two.address, story.cached.token)
+    elsewhere.ok("POST", story.path)
+    story.operator.ok("DELETE", f"/v1/services/tokens/{story.cached.token_id}")
+    wait_until(lambda: elsewhere.post(story.path).status == 401, "the other to hear of it", 5)
 
 
 def test_started_at_once(postgres, tmp_path):
@@ -66,3 +95,92 @@ def test_password_is_not_shown():
     for command in ("config", "serve", "init"):
         ran = run_mintd(command, "--registry", url, "--master-key", MASTER_KEY)
         assert "geheim" not in ran.stdout + ran.stderr
+
+
+@pytest.fixture
+def servers():
+    """servers(max_connections=20): a server that may be harmed; removed after the test."""
+    made = []
+
+    def make(**settings):
+        made.append(Postgres(**settings))
+        return made[-1].create()
+    yield make
+    for server in made:
+        server.remove()
+
+
+def test_killed_and_restarted(servers, replicas):
+    server = servers(fsync="on")
+    story = Story(replicas(server.database(), lease="20s"))
+    for _ in range(2):
+        assert story.is_good()
+        story.fresh = story.org.service("issuer")
+        server.stop(signal.SIGQUIT)
+        assert story.is_bad()
+        server.start()
+        wait_until(story.is_good, "the registry to be well again", 10)
+
+
+def test_paused(servers, replicas):
+    server = servers()
+    daemon = replicas(server.database(), lease="30s")
+    story = Story(daemon)
+    server.signal_all(signal.SIGSTOP)
+    try:
+        until = time.monotonic() + 6
+        while time.monotonic() < until:
+            assert story.is_bad()
+    finally:
+        server.signal_all(signal.SIGCONT)
+    wait_until(story.is_good, "the registry to be well again", 10)
+
+
+def test_too_many_connections(servers, replicas):
+    server = servers()
+    server.sql("CREATE ROLE app LOGIN")
+    server.sql("CREATE DATABASE app OWNER app")
+    daemon = replicas(server.url("app").replace("mint@", "app@"))
+    story = Story(daemon)
+    server.sql("ALTER ROLE app CONNECTION LIMIT 0")
+    server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'")
+    assert story.is_bad()
+    assert "too many connections for role" in daemon.log_lines("REGISTRY_AWAY")[0]
+    server.sql("ALTER ROLE app CONNECTION LIMIT 100")
+    wait_until(story.is_good, "the registry to be well again", 10)
+
+
+def test_read_only_for_a_while(servers, replicas):
+    """An administrator makes it so; a connection that was open before notices as well."""
+    server = servers()
+    story = Story(replicas(server.database()))
+    server.sql("ALTER SYSTEM SET default_transaction_read_only = on")
+    server.sql("SELECT pg_reload_conf()")
+    wait_until(lambda: story.manage() == 503, "changes to be refused", 10)
+    story.cached.client.ok("POST", story.path)
+    server.sql("ALTER SYSTEM RESET default_transaction_read_only")
+    server.sql("SELECT pg_reload_conf()")
+    wait_until(story.is_good, "the registry to be well again", 10)
+
+
+def test_failover(servers, replicas):
+    """Two hosts in the URL; the second takes over what the first had acknowledged."""
+    first = servers()
+    url = first.database()
+    second = first.standby()
+    try:
+        both = url.replace(f":{first.port}/", f":{first.port},127.0.0.1:{second.port}/")
+        first.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        first.sql("SELECT pg_reload_conf()")
+        story = Story(replicas(both, lease="20s"))
+        orgs = story.operator.ok("GET", "/v1/orgs")
+        first.stop(signal.SIGQUIT)
+        assert story.is_bad()
+        second.sql("SELECT pg_promote()")
+        second.sql("ALTER SYSTEM RESET synchronous_standby_names")
+        second.sql("SELECT pg_reload_conf()")
+        wait_until(lambda: story.operator.get("/v1/orgs").status == 200, "the other server", 10)
+        assert story.operator.ok("GET", "/v1/orgs") == orgs
+        wait_until(story.is_good, "changes to be taken", 10)
+    finally:
+        second.remove()
