@@ -36,11 +36,12 @@ LIBRARIES = {
     r"llhttp\.h": "src/http/*.c",
     r"sodium.*\.h": "src/token/*",
     r"yyjson\.h": "src/token/*.c",
+    r"crypto_mb/.*": "src/token/multi_buffer.c",
     r"msgpack.*": "src/token/*.c",
     r"sqlite3\.h": "src/registry/registry_sqlite*.c",
     r"libpq.*": "src/registry/registry_postgres*.c",
     r"curl/.*": "src/client/*.c",
-    r"openssl/.*": "",
+    r"openssl/.*": "src/io/redis_tls.c",
 }
 
 BANNED_CALLS = {
