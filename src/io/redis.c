@@ -372,6 +372,12 @@ void redis_forget(struct redis_command *command) {
 
 static void on_poll(uv_poll_t *handle, int status, int events);
 
+/* Closes it for what hiredis or OpenSSL says. */
+static void connection_fail(struct redis *redis) {
+    const char *why = redis->ssl != NULL ? redis_tls_why(redis->ssl) : NULL;
+    connection_drop(redis, why != NULL ? why : redis->context->errstr);
+}
+
 /* To be told of room for what is not sent yet; with TLS, when it is room that it waits for. */
 static void events_set(struct redis *redis) {
     struct link *link = redis->link;
@@ -386,7 +392,7 @@ static void events_set(struct redis *redis) {
 static void write_all(struct redis *redis) {
     int is_done = 0;
     if (redisBufferWrite(redis->context, &is_done) != REDIS_OK)
-        connection_drop(redis, redis->context->errstr);
+        connection_fail(redis);
     else
         events_set(redis);
 }
@@ -411,7 +417,7 @@ static bool replies_take(struct redis *redis) {
             return false;
     }
     if (context->err != 0)
-        connection_drop(redis, context->errstr);
+        connection_fail(redis);
     else if (context->reader->len > REDIS_REPLY_BYTES_MAX)
         connection_drop(redis, "it sends more than anybody asked for");
     return redis->context == context;
@@ -422,7 +428,7 @@ static void read_all(struct redis *redis) {
     for (unsigned i = 0; i < READS_PER_TURN; i++) {
         size_t before = redis->context->reader->len;
         if (redisBufferRead(redis->context) != REDIS_OK) {
-            connection_drop(redis, redis->context->errstr);
+            connection_fail(redis);
             return;
         }
         size_t some = redis->context->reader->len - before;
@@ -620,11 +626,9 @@ static void connect_to(struct redis *redis, const char *host, uint16_t port) {
     redisContext *context = redis->url.path != NULL ? redisConnectUnixNonBlock(redis->url.path)
                                                     : redisConnectNonBlock(host, port);
     redis->context = context;
-    if (context == NULL)
-        connection_drop(redis, "there is no memory");
-    else if (context->err != 0)
-        connection_drop(redis, context->errstr);
-    else if (!connection_arm(redis))
+    if (context != NULL && context->err != 0)
+        connection_fail(redis);
+    else if (context == NULL || !connection_arm(redis))
         connection_drop(redis, "there is no memory");
     else
         retry_in(redis, CONNECT_MS);

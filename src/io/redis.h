@@ -1,4 +1,4 @@
-/* A Redis client on a loop: pipelined commands with deadlines, pushes, a breaker; never required. */
+/* A Redis client on a loop: pipelined commands with deadlines, pushes, a breaker. */
 #ifndef IO_REDIS_H
 #define IO_REDIS_H
 
@@ -46,7 +46,7 @@ struct redis_handler {
     void (*message)(void *self, struct text payload);
 };
 
-/* False if the URL or a file of TLS cannot be used (FIELD_VALUE). A server that cannot be reached is
+/* False if the URL or a file of TLS cannot be used (FIELD_VALUE). A server that is not there is
  * no failure. Texts of the options are copied. */
 must_check bool redis_open(struct loop *loop, const struct redis_options *options,
                            const struct redis_handler *handler, struct redis **ret_redis,

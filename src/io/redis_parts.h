@@ -37,13 +37,15 @@ struct redisContext;
 struct ssl_st;
 must_check bool redis_tls_open(const struct redis_options *options, struct redis_tls **ret_tls,
                                struct error *ret_error);
-/* Begins TLS on a connection. `ret_ssl` is the connection's. `host` is the name to check unless the options gave
- * one; NULL: none, then the options must have. */
+/* Begins TLS on a connection. `ret_ssl` is the connection's. `host` is the name to check unless the
+ * options gave one; NULL: none, then the options must have. */
 must_check bool redis_tls_begin(const struct redis_tls *tls, const char *host,
                                 struct redisContext *connection, struct ssl_st **ret_ssl);
 /* Whether something waits for room in the socket. `ssl` may be NULL. While TLS waits for the peer's
  * part of the handshake, room is of no use. */
 bool redis_has_unsent(const struct redisContext *connection, const struct ssl_st *ssl);
+/* Why the peer's certificate was not taken; NULL if that was not it. */
+const char *redis_tls_why(const struct ssl_st *ssl);
 void redis_tls_close(struct redis_tls *tls); /* NULL is fine */
 
 #endif

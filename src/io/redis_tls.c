@@ -99,6 +99,12 @@ bool redis_has_unsent(const struct redisContext *connection, const struct ssl_st
     return connection->obuf != NULL && sdslen(connection->obuf) > 0;
 }
 
+const char *redis_tls_why(const struct ssl_st *ssl) {
+    long result = SSL_get_verify_result(ssl);
+    ERR_clear_error();
+    return result != X509_V_OK ? X509_verify_cert_error_string(result) : NULL;
+}
+
 void redis_tls_close(struct redis_tls *tls) {
     if (tls == NULL)
         return;
