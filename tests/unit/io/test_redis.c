@@ -21,8 +21,8 @@
 #include "io/redis.h"
 #include "io/redis_parts.h"
 
-#define WAIT_MS 8000 /* for anything; a loaded machine needs some of it */
-#define SLOW_MS 250  /* deadlines that a loaded machine keeps */
+#define WAIT_MS 30000 /* for anything; a loaded machine needs some of it */
+#define SLOW_MS 250   /* deadlines that a loaded machine keeps */
 
 /* ---- servers --------------------------------------------------------------------------------- */
 
@@ -492,7 +492,7 @@ static void test_garbage(void **state) {
                                           "\r\n",
                                           "-READONLY\r\n",
                                           "-NOAUTH x\r\n",
-                                          ">1\r\n+a\r\n+b\r\n+c\r\n",
+                                          ">1\r\n+a\r\n+b\r\n",
                                           "$99999999999999999999\r\n"};
     for (size_t i = 0; i < array_count(garbage); i++) {
         other_server = nasty_start(garbage[i], strlen(garbage[i]), true);
@@ -633,7 +633,7 @@ static bool sentinels_know_each_other(void) {
     static uint64_t since_us;
     if (since_us == 0)
         since_us = clock_monotonic_us();
-    return clock_monotonic_us() - since_us > 2500 * 1000;
+    return clock_monotonic_us() - since_us > 4500 * 1000;
 }
 static bool forget_answer(void) {
     asked.done = 0;
@@ -645,13 +645,19 @@ static void test_sentinel(void **state) {
     char url[128];
     (void)snprintf(other_port, sizeof(other_port), "%u", free_port());
     other_server = SERVER(other_port, "--replicaof", "127.0.0.1", port, NULL);
+    /* They ask for replicas every ten seconds only: it has to be there when they begin. */
+    struct redis_options options = at_port(port);
+    options.command_ms = 1000;
+    client_open(options);
+    PLAY(is_up, set_mark, wait_for_replica, is_replicated);
     for (size_t i = 0; i < 3; i++)
         sentinel_start(i);
     (void)snprintf(url, sizeof(url), "redis-sentinel://127.0.0.1:1,127.0.0.1:%s,127.0.0.1:%s/main",
                    sentinel_ports[0], sentinel_ports[1]);
-    client_open((struct redis_options){.url = text_of(url), .command_ms = 1000});
-    PLAY(is_up, set_mark, wait_for_replica, is_replicated, sentinels_know_each_other, kill_it,
-         is_not_up, is_up, forget_answer, set_works);
+    options.url = text_of(url);
+    client_open(options);
+    PLAY(is_up, set_mark, is_done, sentinels_know_each_other, kill_it, is_not_up, is_up,
+         forget_answer, set_works);
     for (size_t i = 0; i < 3; i++)
         stop(sentinels[i]);
 }
