@@ -15,6 +15,9 @@ struct invocation {
     const char *operator_token_file;
     const char *operator_token_ttl;
     const char *ready_file;
+    const char *operands[2]; /* what is no flag, for the commands that take it */
+    int operand_count;
+    int operand_max;
 };
 
 /* Each returns the exit status: 0 fine, 1 failed (said on stderr). */
@@ -25,6 +28,9 @@ int command_operator_token(const struct invocation *invocation);
 int command_roles(const struct invocation *invocation);
 int command_openapi(const struct invocation *invocation);
 int command_audit_verify(const struct invocation *invocation);
+int command_registry_migrate(const struct invocation *invocation);
+int command_registry_check(const struct invocation *invocation);
+int command_registry_copy(const struct invocation *invocation);
 
 /* The data folder, its lock, the master key and the registry: open as long as the command runs. */
 struct store {

@@ -14,17 +14,25 @@ static const struct command {
     const char *name;
     int (*run)(const struct invocation *invocation);
     const char *help;
+    int operands; /* how many words that are no flags it takes */
 } commands[] = {
-    {"serve", command_serve, "serve until SIGTERM; with --init, initialise the data folder first"},
+    {"serve", command_serve, "serve until SIGTERM; with --init, initialise the data folder first",
+     0},
     {"init", command_init,
-     "make data folder, master key, registry and first key; print the operator token"},
+     "make data folder, master key, registry and first key; print the operator token", 0},
     {"operator-token", command_operator_token,
-     "make another operator token, for when the first was lost"},
-    {"config", command_config, "print the settings in effect and where each comes from"},
-    {"roles", command_roles, "print the roles, and who may call what, for the documents"},
-    {"openapi", command_openapi, "print the OpenAPI document of the API"},
+     "make another operator token, for when the first was lost", 0},
+    {"config", command_config, "print the settings in effect and where each comes from", 0},
+    {"roles", command_roles, "print the roles, and who may call what, for the documents", 0},
+    {"openapi", command_openapi, "print the OpenAPI document of the API", 0},
     {"audit verify", command_audit_verify,
-     "check that no row of the audit record was changed, removed or cut off"},
+     "check that no row of the audit record was changed, removed or cut off", 0},
+    {"registry migrate", command_registry_migrate,
+     "bring the registry's schema up to this program's version", 0},
+    {"registry check", command_registry_check,
+     "check that the registry is whole, and count what it holds", 0},
+    {"registry copy", command_registry_copy,
+     "FROM-URL TO-URL: move everything into another registry", 2},
 };
 
 /* How many of the arguments are the words of the name; 0 if they are others. */
@@ -108,6 +116,10 @@ static int flag_take(void *self, int count, char *const *arguments) {
     } flags[] = {{"--operator-token-file", &invocation->operator_token_file},
                  {"--operator-token-ttl", &invocation->operator_token_ttl},
                  {"--ready-file", &invocation->ready_file}};
+    if (arguments[0][0] != '-' && invocation->operand_count < invocation->operand_max) {
+        invocation->operands[invocation->operand_count++] = arguments[0];
+        return 1;
+    }
     if (strcmp(arguments[0], "--init") == 0)
         return invocation->init = true;
     if (strcmp(arguments[0], "--markdown") == 0)
@@ -138,7 +150,7 @@ static void process_close_up(void) {
 }
 
 static int command_run(const struct command *command, int count, char *const *arguments) {
-    struct invocation invocation = {0};
+    struct invocation invocation = {.operand_max = command->operands};
     struct error error;
     if (!config_read(count, arguments, environ, flag_take, &invocation, &invocation.config,
                      &error)) {

@@ -101,6 +101,10 @@ struct engine {
     /* What can wait until a change is answered; to be called behind each. */
     bool (*maintain)(struct connection *connection, struct error *ret_error);
 
+    /* Inside a transaction: looks the store over; `each` gets what is behind "the registry has". */
+    bool (*verify)(struct connection *connection, void (*each)(void *self, struct text finding),
+                   void *self, struct error *ret_error);
+
     /* NULL where nobody else can hear of a change but by asking: */
     /* Within a transaction of writing: others are to be told when it is committed. */
     void (*changing)(struct connection *connection);

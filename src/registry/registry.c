@@ -49,6 +49,7 @@ struct registry {
     uint32_t magic;
     const struct engine *engine;
     char *address;
+    size_t schema_before; /* the version when it was opened */
     struct listener listener;
     size_t worker_count;
     struct session_shared shared;
@@ -297,14 +298,38 @@ static const struct engine *engine_find(struct text url, struct text *ret_addres
     return NULL;
 }
 
+static bool schema_settle(struct registry *registry, const struct registry_options *options,
+                          struct error *ret_error) {
+    struct session *writer = &registry->workers[0].session;
+    size_t newest = registry->engine->migration_count;
+    if (!schema_read(writer, &registry->schema_before, ret_error))
+        return false;
+    if (!options->keeps_schema || registry->schema_before == 0 || registry->schema_before > newest)
+        return schema_migrate(writer, options->may_create, ret_error);
+    return registry->schema_before == newest ||
+           error_set(
+               ret_error, ERROR_FIELD_VALUE,
+               "the registry has version %zu of its schema and needs %zu; run 'mintd registry "
+               "migrate'",
+               registry->schema_before, newest);
+}
+
+void registry_schema(const struct registry *registry, size_t *ret_before, size_t *ret_now) {
+    magic_check(registry, REGISTRY_MAGIC);
+    *ret_before = registry->schema_before;
+    *ret_now = registry->engine->migration_count;
+}
+
 /* The writer first: it makes the store and brings it up to date. */
-static bool registry_connect(struct registry *registry, bool may_create, struct error *ret_error) {
+static bool registry_connect(struct registry *registry, const struct registry_options *wanted,
+                             struct error *ret_error) {
     for (size_t i = 0; i < registry->worker_count; i++) {
         struct session *session = &registry->workers[i].session;
-        struct engine_options options = {
-            .address = registry->address, .is_writer = i == 0, .may_create = i == 0 && may_create};
+        struct engine_options options = {.address = registry->address,
+                                         .is_writer = i == 0,
+                                         .may_create = i == 0 && wanted->may_create};
         if (!session_open(session, registry->engine, &options, &registry->shared, ret_error) ||
-            (i == 0 && !schema_migrate(session, may_create, ret_error)))
+            (i == 0 && !schema_settle(registry, wanted, ret_error)))
             return false;
     }
     return true;
@@ -347,8 +372,8 @@ bool registry_open(const struct registry_options *options, struct registry **ret
     registry->engine = engine;
     registry->address = strndup(address.at, address.len);
     bool ok = registry->address != NULL || error_set(ret_error, ERROR_OVERLOADED, "memory");
-    ok = ok && registry_connect(registry, options->may_create, ret_error) &&
-         registry_start(registry, ret_error);
+    ok =
+        ok && registry_connect(registry, options, ret_error) && registry_start(registry, ret_error);
     if (!ok) {
         error_explain(ret_error);
         registry_close(registry);

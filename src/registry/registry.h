@@ -15,12 +15,15 @@ struct registry_options {
     uint32_t readers;   /* threads for reading, 2 */
     uint32_t queue_max; /* jobs waiting; above it registry_submit refuses, 1024 */
     bool may_create;    /* make the file and the schema when there is none */
+    bool keeps_schema;  /* refuse a store whose schema is not this program's, instead */
 };
 
 /* Opens the store and brings its schema up to date (migrations run in one transaction each; a store
  * that is newer than this program is refused with a message that says so), starts the threads. */
 must_check bool registry_open(const struct registry_options *options,
                               struct registry **ret_registry, struct error *ret_error);
+/* The version of the schema that the store had when it was opened (0: it was empty), and now. */
+void registry_schema(const struct registry *registry, size_t *ret_before, size_t *ret_now);
 /* Finishes the jobs that wait, closes the connections, ends the threads. NULL is fine. */
 void registry_close(struct registry *registry);
 

@@ -193,7 +193,7 @@ static const char settings[] =
     "SET client_min_messages = warning;"
     "SET standard_conforming_strings = on;"
     "SET lock_timeout = '4s';"
-    "SET statement_timeout = '60s';"
+    "SET statement_timeout = '10min';"
     "SET idle_in_transaction_session_timeout = '10s';"
     "SELECT set_config('synchronous_commit', 'on', false)"
     " WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');"
@@ -368,8 +368,10 @@ static struct value column_read(const PGresult *result, int column) {
         return value_number((int64_t)bytes_number(at, len));
     case OID_INT4:
         return value_number((int32_t)(uint32_t)bytes_number(at, len));
-    default:
+    case OID_BYTES:
         return value_bytes(at, len);
+    default:
+        return value_text((struct text){at, len});
     }
 }
 
@@ -420,6 +422,43 @@ static uint64_t postgres_version(struct connection *connection) {
 static bool postgres_maintain(struct connection *connection, struct error *ret_error) {
     (void)connection, (void)ret_error;
     return true;
+}
+
+/* What the server knows to be wrong with its tables, or will be after a crash. */
+static const char verify_sql[] =
+    "SELECT 'an index that is not valid: ' || c.relname FROM pg_index i"
+    " JOIN pg_class c ON c.oid = i.indexrelid"
+    " WHERE NOT (i.indisvalid AND i.indisready)"
+    " AND c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'meta'::regclass)"
+    " UNION ALL SELECT 'a constraint that is not valid: ' || conname FROM pg_constraint"
+    " WHERE NOT convalidated"
+    " AND connamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'meta'::regclass)"
+    " UNION ALL SELECT 'a server with ' || name || ' = off, where a crash loses what was committed'"
+    " FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off'";
+
+struct verify {
+    void (*each)(void *self, struct text finding);
+    void *self;
+};
+
+static bool verify_row(void *self, const struct row *row) {
+    const struct verify *verify = self;
+    verify->each(verify->self, row_text(row, 0));
+    return true;
+}
+
+static bool postgres_verify(struct connection *connection,
+                            void (*each)(void *self, struct text finding), void *self,
+                            struct error *ret_error) {
+    struct verify verify = {each, self};
+    struct query query = {.each = verify_row, .self = &verify};
+    char tag[16];
+    if (connection->pg == NULL)
+        return fail_lost(connection, ret_error);
+    bool is_sent =
+        PQsendQueryParams(connection->pg, verify_sql, 0, NULL, NULL, NULL, NULL, 1) == 1 &&
+        PQsetSingleRowMode(connection->pg) == 1;
+    return results_read(connection, is_sent, &query, tag, ret_error);
 }
 
 /* Listening */
@@ -482,6 +521,7 @@ const struct engine engine_postgres = {
     .script = postgres_script,
     .version = postgres_version,
     .maintain = postgres_maintain,
+    .verify = postgres_verify,
     .changing = postgres_changing,
     .wait = postgres_wait,
 };

@@ -154,10 +154,11 @@ static struct value column_read(sqlite3_stmt *statement, int column) {
     case SQLITE_INTEGER:
         return value_number(sqlite3_column_int64(statement, column));
     default: {
+        bool is_text = sqlite3_column_type(statement, column) == SQLITE_TEXT;
         /* Of a text, too, these are the bytes as they are stored. */
         const void *at = sqlite3_column_blob(statement, column);
-        int len = at == NULL ? 0 : sqlite3_column_bytes(statement, column);
-        return value_bytes(at, (size_t)len);
+        size_t len = at == NULL ? 0 : (size_t)sqlite3_column_bytes(statement, column);
+        return is_text ? value_text((struct text){at, len}) : value_bytes(at, len);
     }
     }
 }
@@ -401,6 +402,23 @@ static bool sqlite_open(const struct engine_options *options, struct connection 
     return true;
 }
 
+static bool sqlite_verify(struct connection *connection,
+                          void (*each)(void *self, struct text finding), void *self,
+                          struct error *ret_error) {
+    sqlite3_stmt *statement;
+    int code = sqlite3_prepare_v2(connection->db, "PRAGMA integrity_check", -1, &statement, NULL);
+    if (code != SQLITE_OK)
+        return fail(connection, code, ret_error);
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+        const char *finding = (const char *)sqlite3_column_text(statement, 0);
+        if (finding != NULL && strcmp(finding, "ok") != 0)
+            each(self, text_of(finding));
+    }
+    bool ok = code == SQLITE_DONE || fail(connection, code, ret_error);
+    sqlite3_finalize(statement);
+    return ok;
+}
+
 static const char *const migrations[] = {
 #define BYTES "BLOB"
 #define NAME "TEXT"
@@ -424,4 +442,5 @@ const struct engine engine_sqlite = {
     .script = sqlite_script,
     .version = sqlite_version,
     .maintain = sqlite_maintain,
+    .verify = sqlite_verify,
 };

@@ -10,6 +10,13 @@ static bool schema_version(struct session *session, size_t *ret_version, struct 
     return true;
 }
 
+bool schema_read(struct session *session, size_t *ret_version, struct error *ret_error) {
+    bool ok = session_write(session, ret_error) &&
+              session_script(session, session->engine->meta, ret_error) &&
+              schema_version(session, ret_version, ret_error);
+    return session_end(session, ok); /* a table that was made for the question goes again */
+}
+
 static bool schema_may_step(size_t version, size_t newest, bool may_create,
                             struct error *ret_error) {
     if (version == 0 && !may_create)

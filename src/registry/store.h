@@ -193,6 +193,20 @@ must_check bool store_audit_list(struct session *session, const struct uuid *org
 must_check bool store_audit_note(struct session *session, const struct actor *actor,
                                  const struct uuid *org_id, struct text target,
                                  struct error *ret_error);
+/* How many there are of each, and the counter. */
+struct store_counts {
+    uint64_t orgs, projects, services, tokens, keys, audit_rows, seq;
+};
+must_check bool store_counts(struct session *session, struct store_counts *ret_counts,
+                             struct error *ret_error);
+/* Looks for what no registry should have: rows that refer to none, and what the engine finds. Calls
+ * `each` with what is behind "the registry has". */
+must_check bool store_check(struct session *session, void (*each)(void *self, struct text finding),
+                            void *self, struct error *ret_error);
+/* Copies all but the replicas, in one snapshot and one transaction, into an empty store of this
+ * program's schema, which keeps its own epoch. FIELD_VALUE if it is not empty. */
+must_check bool store_copy(struct session *from, struct session *to, struct error *ret_error);
+
 /* Walks the chain. `ret_bad_id` is the first row whose hash does not follow, 0 if all do; the count
  * and last hash are kept in meta, so a truncated end shows too. */
 must_check bool store_audit_verify(struct session *session, uint64_t *ret_rows,

@@ -1,12 +1,14 @@
 """The registry in PostgreSQL: replicas that share it, and a server that has bad days."""
 
 import signal
+import sqlite3
 import subprocess
 import time
+from contextlib import closing
 
 import pytest
 
-from api import Client, Org, credentials_path, unique
+from api import Client, Credential, Org, credentials_path, unique
 from daemon import (MINTD, PATIENCE_S, Daemon, clean_environment, flags_of, run_mintd, wait_until)
 from postgres import Postgres
 
@@ -184,3 +186,93 @@ def test_failover(servers, replicas):
         wait_until(story.is_good, "changes to be taken", 10)
     finally:
         second.remove()
+
+
+def content(run, url):
+    """What `mintd registry check` says of it; it must be well."""
+    ran = run("registry", "check", "--registry", url)
+    assert ran.returncode == 0 and "the registry is well" in ran.stdout, ran
+    return ran.stdout
+
+
+def rows_of(file):
+    """How many rows each table has, but for what no copy takes along."""
+    with closing(sqlite3.connect(file)) as registry:
+        names = {row[0] for row in registry.execute(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'replicas'")}
+        return {name: registry.execute(
+            f"SELECT count(*) FROM {name}" + " WHERE name <> 'probe'" * (name == "meta")
+        ).fetchone()[0] for name in names}
+
+
+def test_copied_there_and_back(servers, replicas, tmp_path):
+    """Tokens, keys and the audit record go along; not the epoch, so that caches are emptied."""
+    server = servers(fsync="on")
+    file, there = f"sqlite:{tmp_path}/registry.db", server.database()
+    back = f"sqlite:{tmp_path}/back.db"
+    daemon = replicas(file)
+    story = Story(daemon)
+    minted = story.cached.credential(story.path.split("/")[5])
+    before = [story.operator.ok("GET", path) for path in (story.org.path, "/v1/audit")]
+    daemon.stop()
+    assert "no more" in run_mintd("registry", "copy", file, there).stdout
+    assert run_mintd("registry", "copy", there, back).returncode == 0
+    assert content(run_mintd, file) == content(run_mintd, there) == content(run_mintd, back)
+    refused = run_mintd("registry", "copy", file, there)
+    assert refused.returncode == 1 and "not empty" in refused.stderr
+    assert rows_of(tmp_path / "registry.db") == rows_of(tmp_path / "back.db")
+    epochs = {server.sql("SELECT log_epoch FROM rev_counter", there.rsplit("/", 1)[1])}
+    for name in ("registry.db", "back.db"):
+        with closing(sqlite3.connect(tmp_path / name)) as registry:
+            [row] = registry.execute("SELECT log_epoch FROM rev_counter")
+            epochs.add(str(row[0]))
+    assert len(epochs) == 3
+    for url in (there, back):
+        copy = replicas(url)
+        operator = Client(copy.address, daemon.operator_token)
+        assert [operator.ok("GET", path) for path in (story.org.path, "/v1/audit")] == before
+        again = Client(copy.address, story.cached.token).ok("POST", story.path)["accessToken"]
+        assert Credential(again).header["kid"] == minted.header["kid"]
+
+
+def test_migrate(postgres, tmp_path):
+    url = postgres.database()
+    none = run_mintd("registry", "check", "--registry", url)
+    assert none.returncode == 1 and "there is no registry yet" in none.stderr
+    assert "from version 0 to" in run_mintd("registry", "migrate", "--registry", url).stdout
+    assert "as it should" in run_mintd("registry", "migrate", "--registry", url).stdout
+    assert run_mintd("init", "--registry", url, "--data-dir", tmp_path).returncode == 0
+
+
+DAMAGES = {
+    "projects whose org": "ALTER TABLE projects DROP CONSTRAINT projects_org_id_fkey;"
+                          "UPDATE projects SET org_id = '\\x00'",
+    "tokens whose service": "ALTER TABLE tokens DROP CONSTRAINT tokens_service_id_fkey;"
+                            "UPDATE tokens SET service_id = '\\x00' WHERE service_id IS NOT NULL",
+    "changes that": "UPDATE rev_counter SET seq = 1",
+    "active signing keys": "UPDATE keys SET state = 'retired'",
+    "an index that is not valid": "UPDATE pg_index SET indisvalid = false"
+                                  " WHERE indexrelid = 'orgs_name'::regclass",
+    "audit record is not whole": "UPDATE audit SET actor_name = 'x' WHERE id = 2",
+}
+
+
+def test_check_finds_what_is_wrong(servers, replicas):
+    server = servers(fsync="on")
+    daemon = replicas(server.database())
+    Story(daemon)
+    name = daemon.settings["registry"].rsplit("/", 1)[1]
+    daemon.stop()
+    for number, (what, damage) in enumerate(DAMAGES.items()):
+        server.sql(f"CREATE DATABASE damaged{number} TEMPLATE {name}")
+        server.sql(damage, f"damaged{number}")
+        ran = run_mintd("registry", "check", "--registry", server.url(f"damaged{number}"))
+        assert ran.returncode == 1 and what in ran.stderr, (what, ran)
+    content(run_mintd, server.url(name))
+
+
+def test_check_tells_of_a_server_that_loses_commits(postgres, tmp_path):
+    url = postgres.database()
+    assert run_mintd("init", "--registry", url, "--data-dir", tmp_path).returncode == 0
+    ran = run_mintd("registry", "check", "--registry", url)
+    assert ran.returncode == 1 and "fsync = off" in ran.stderr
