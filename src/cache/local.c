@@ -36,7 +36,7 @@ static uint64_t project_hash(const struct cache *cache, const struct project_key
 }
 
 static bool grant_is_of(const void *value, const void *key) {
-    return uuid_equal(&((const struct cached_grant *)value)->grant->token_id, key);
+    return uuid_equal(&((const struct cached_grant *)value)->key, key);
 }
 
 static bool project_is_of(const void *value, const void *key) {
@@ -154,13 +154,14 @@ static bool policy_fill(struct cached_grant *cached) {
     return policy_read(text, &arena, &cached->policy, &error);
 }
 
-static struct cached_grant *cached_grant_make(const struct cache *cache, struct grant *grant) {
+static struct cached_grant *cached_grant_make(const struct cache *cache, const struct uuid *key,
+                                              struct grant *grant) {
     struct cached_grant *cached = malloc(sizeof(*cached));
     if (cached == NULL)
         return NULL;
-    *cached = (struct cached_grant){.grant = grant};
+    *cached = (struct cached_grant){.key = *key, .grant = grant};
     cached->entry.bytes = sizeof(*cached) + grant->bytes;
-    cached->entry.hash = hash_bytes(&cache->hash_key, grant->token_id.bytes, UUID_BYTES);
+    cached->entry.hash = hash_bytes(&cache->hash_key, key->bytes, UUID_BYTES);
     struct buffer out = buffer_over(cached->actor_part, sizeof(cached->actor_part));
     claims_write_actor(&grant->service_id, &grant->token_id, &out);
     check(!out.overflow);
@@ -172,19 +173,25 @@ static struct cached_grant *cached_grant_make(const struct cache *cache, struct 
     return NULL;
 }
 
-struct cached_grant *cache_put_grant(struct cache *cache, struct grant *grant,
-                                     const struct stamp *stamp) {
-    struct cached_grant *cached = cached_grant_make(cache, grant);
+struct cached_grant *cache_put_acting(struct cache *cache, const struct uuid *key,
+                                      struct grant *grant, const struct stamp *stamp) {
+    struct cached_grant *cached = cached_grant_make(cache, key, grant);
     if (cached == NULL) {
         free(grant);
         return NULL;
     }
     cached->entry.stamp = *stamp;
-    struct cached_grant *old = map_find(&cache->grants, cached->entry.hash, &grant->token_id);
+    struct cached_grant *old = map_find(&cache->grants, cached->entry.hash, key);
     if (old != NULL)
         entry_drop(cache, &old->entry);
     entry_add(cache, &cached->entry, &cache->grants);
     return cached;
+}
+
+struct cached_grant *cache_put_grant(struct cache *cache, struct grant *grant,
+                                     const struct stamp *stamp) {
+    const struct uuid key = grant->token_id;
+    return cache_put_acting(cache, &key, grant, stamp);
 }
 
 /* The most that claims_write_project can write: every byte of a text may take six as \u00xx. */
@@ -282,4 +289,10 @@ struct uuid cache_project_key(const struct cache *cache, const struct uuid *org_
     struct uuid result;
     memcpy(result.bytes, halves, sizeof(result.bytes));
     return result;
+}
+
+struct uuid cache_acting_key(const struct cache *cache, const struct uuid *token_id,
+                             struct text org, struct text service) {
+    struct uuid in_org = cache_project_key(cache, token_id, org);
+    return cache_project_key(cache, &in_org, service);
 }

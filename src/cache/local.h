@@ -20,6 +20,7 @@ struct cache_entry {
 struct usage_note;
 struct cached_grant {
     struct cache_entry entry;
+    struct uuid key; /* the token's id, unless it acts as a service */
     struct grant *grant;
     struct usage_note *usage; /* of its last use, not yet written; or NULL */
     struct policy policy;     /* its values live in policy_memory */
@@ -70,6 +71,9 @@ struct cached_project *cache_find_project(struct cache *cache, const struct uuid
  * room, so pointers got before are no longer good. NULL when memory is out. */
 struct cached_grant *cache_put_grant(struct cache *cache, struct grant *grant,
                                      const struct stamp *stamp);
+/* The same of the operator's token acting as a service, under a key of cache_acting_key. */
+struct cached_grant *cache_put_acting(struct cache *cache, const struct uuid *key,
+                                      struct grant *grant, const struct stamp *stamp);
 struct cached_project *cache_put_project(struct cache *cache, struct project_record *record,
                                          const struct stamp *stamp);
 /* Drops every entry and forgets the unknown ones. */
@@ -84,6 +88,9 @@ enum error_code cache_unknown_find(const struct cache *cache, const struct uuid 
                                    uint64_t now_us);
 /* Something changed in the registry: what was unknown may be known now. */
 void cache_unknown_clear(struct cache *cache);
+/* The key of a token that acts as a service of an org; `org` empty: `service` is its id as text. */
+struct uuid cache_acting_key(const struct cache *cache, const struct uuid *token_id,
+                             struct text org, struct text service);
 /* The key under which an org's unknown project is remembered. */
 struct uuid cache_project_key(const struct cache *cache, const struct uuid *org_id,
                               struct text name);

@@ -104,7 +104,10 @@ static const struct flag token_rotate_flags[] = {
         {"user-id", "ID", FLAG_TEXT, "user_id", "for the user with this id"}, \
         {"external-user-id", "ID", FLAG_TEXT, "external_user_id", \
          "your own id of the user; sub is made of it, hashed"}, \
-        {"ttl", "TIME", FLAG_TIME, "ttl_seconds", "its life (default: the project's)"}, { \
+        {"ttl", "TIME", FLAG_TIME, "ttl_seconds", "its life (default: the project's)"}, \
+        {"service", "NAME", FLAG_TEXT, "?service", \
+         "with the operator's token: as this service, with its roles and policy"}, \
+    { \
         "branch", "NAME", FLAG_TEXT, "branch", "must be the project's primary branch" \
     }
 

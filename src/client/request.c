@@ -299,20 +299,30 @@ enum status client_get_public(struct client *client, struct text url, struct rep
     return request_run(client, &request, url.at[0] == '/' ? client->url : url, ret_reply);
 }
 
-/* Adds the flags that go into the query. */
+static bool is_in_query(const struct call *call, size_t i) {
+    const char *field = call->flags[i].flag->field;
+    return field != NULL && field[0] == '?' && !flag_is_overridden(call, i);
+}
+
+/* Adds the flags that go into the query; one without a value as 1. */
 static struct text target_make(struct client *client, const struct call *call, struct text path,
                                struct text query) {
-    struct buffer out = pool_buffer(&client->pool, path.len + query.len + 256);
+    size_t size = path.len + query.len + 256;
+    for (size_t i = 0; i < call->flag_count; i++)
+        size += is_in_query(call, i) ? 3 * call->flags[i].value.len : 0;
+    struct buffer out = pool_buffer(&client->pool, size);
     check(path.at != NULL);
     buffer_add(&out, path);
     if (query.len > 0)
         buffer_byte(&out, memchr(path.at, '?', path.len) != NULL ? '&' : '?');
     buffer_add(&out, query);
     for (size_t i = 0; i < call->flag_count; i++) {
-        const char *field = call->flags[i].flag->field;
-        if (field != NULL && field[0] == '?' && !flag_is_overridden(call, i))
-            buffer_format(&out, "%s%s=1", memchr(out.at, '?', out.len) != NULL ? "&" : "?",
-                          field + 1);
+        const struct call_flag *given = &call->flags[i];
+        if (!is_in_query(call, i))
+            continue;
+        buffer_format(&out, "%s%s=", memchr(out.at, '?', out.len) != NULL ? "&" : "?",
+                      given->flag->field + 1);
+        buffer_percent(&out, given->flag->type == FLAG_BOOL ? TEXT("1") : given->value);
     }
     check(!out.overflow);
     return buffer_text(&out);

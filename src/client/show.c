@@ -115,6 +115,7 @@ static void spaces_write(struct buffer *out, size_t count) {
 static void line_write(struct buffer *out, const struct text *cells, const size_t *widths,
                        size_t columns) {
     for (size_t i = 0; i < columns; i++) {
+        check(cells[i].at != NULL || cells[i].len == 0);
         buffer_add(out, cells[i]);
         if (i + 1 < columns)
             spaces_write(out, widths[i] - text_width(cells[i]) + 2);

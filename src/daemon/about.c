@@ -56,7 +56,7 @@ static void callers_write(struct buffer *out, const struct route *route) {
         buffer_put(out, "yes | ");
         break;
     case WHO_ISSUER:
-        buffer_put(out, "no | ");
+        buffer_put(out, "as a service | ");
         break;
     }
     roles_write(out, ROLE_ORG, 0, route);

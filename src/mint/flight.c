@@ -9,6 +9,7 @@
  * came after them: a project made meanwhile is missing in its answer. */
 struct flight_key {
     struct uuid token_id;
+    struct uuid acting_key; /* zeros: it acts as itself */
     struct text project;
     uint64_t generation;
     uint64_t cursor;
@@ -18,6 +19,7 @@ static bool flight_is_of(const void *value, const void *key) {
     const struct flight *flight = value;
     const struct flight_key *wanted = key;
     return uuid_equal(&flight->token_id, &wanted->token_id) &&
+           uuid_equal(&flight->acting_key, &wanted->acting_key) &&
            text_equal((struct text){flight->project, flight->project_len}, wanted->project) &&
            flight->generation == wanted->generation && flight->cursor == wanted->cursor;
 }
@@ -35,10 +37,23 @@ static struct flight_key key_of(const struct request *request) {
     struct text project = request->params[PARAM_PROJECT];
     if (project.len > NAME_BYTES_MAX)
         project.len = NAME_BYTES_MAX;
-    return (struct flight_key){.token_id = request->token.id,
-                               .project = project,
-                               .generation = request->mint->freshness->generation,
-                               .cursor = request->mint->freshness->cursor};
+    struct flight_key key = {.token_id = request->token.id,
+                             .project = project,
+                             .generation = request->mint->freshness->generation,
+                             .cursor = request->mint->freshness->cursor};
+    if (request->is_acting)
+        key.acting_key = request_acting_key(request);
+    return key;
+}
+
+/* On a registry thread, behind the grant: that of the service as which the operator acts. */
+static void acting_work(struct flight *flight, struct session *session) {
+    const struct service_ref service = {
+        .org = {flight->service_org, flight->service_org_len},
+        .name = {flight->service_len > 0 ? flight->service : NULL, flight->service_len},
+        .id = flight->service_id};
+    (void)!store_grant_acting(session, &flight->token_id, &service, &flight->acting,
+                              &flight->acting_error);
 }
 
 /* On a registry thread. */
@@ -50,8 +65,11 @@ static void flight_work(struct registry_job *job, struct session *session) {
     }
     if (!store_grant(session, &flight->token_id, &flight->grant, &flight->grant_error))
         return;
-    if (flight->project_len > 0 && flight->grant->kind == TOKEN_SERVICE)
-        (void)!store_project_record(session, &flight->grant->org_id,
+    if (flight->is_acting && flight->grant->kind == TOKEN_OPERATOR)
+        acting_work(flight, session);
+    const struct grant *grant = flight->acting != NULL ? flight->acting : flight->grant;
+    if (flight->project_len > 0 && grant->kind == TOKEN_SERVICE)
+        (void)!store_project_record(session, &grant->org_id,
                                     (struct text){flight->project, flight->project_len},
                                     &flight->record, &flight->project_error);
 }
@@ -91,6 +109,26 @@ static void flight_fill_project(struct flight *flight, const struct uuid *org_id
     flight->record = NULL;
 }
 
+static struct stamp stamp_of(const struct flight *flight, const struct grant *grant) {
+    return (struct stamp){.epoch = grant->epoch,
+                          .s0 = grant->s0,
+                          .asked_us = flight->asked_us,
+                          .generation = flight->generation};
+}
+
+static void flight_fill_acting(struct flight *flight) {
+    struct mint *mint = flight->mint;
+    if (flight->acting != NULL) {
+        struct stamp stamp = stamp_of(flight, flight->acting);
+        if (cache_put_acting(mint->cache, &flight->acting_key, flight->acting, &stamp) == NULL)
+            (void)error_set(&flight->acting_error, ERROR_OVERLOADED, "memory");
+    } else if (flight->acting_error.code == ERROR_NOT_FOUND && may_remember(flight)) {
+        cache_unknown_add(mint->cache, &flight->acting_key, ERROR_NOT_FOUND,
+                          mint->clock->monotonic_us);
+    }
+    flight->acting = NULL;
+}
+
 /* Puts what was found where the next request will find it. */
 static void flight_fill(struct flight *flight, enum error_code verdict) {
     struct mint *mint = flight->mint;
@@ -98,20 +136,19 @@ static void flight_fill(struct flight *flight, enum error_code verdict) {
         cache_unknown_add(mint->cache, &flight->token_id, verdict, mint->clock->monotonic_us);
     if (verdict != ERROR_NONE) {
         free(flight->grant);
+        free(flight->acting);
         free(flight->record);
         return;
     }
-    struct uuid org_id = flight->grant->org_id;
-    struct stamp stamp = {.epoch = flight->grant->epoch,
-                          .s0 = flight->grant->s0,
-                          .asked_us = flight->asked_us,
-                          .generation = flight->generation};
+    struct uuid org_id = flight->acting != NULL ? flight->acting->org_id : flight->grant->org_id;
+    struct stamp stamp = stamp_of(flight, flight->grant);
     freshness_renew(mint->freshness, &stamp);
     if (stamp.epoch != mint->freshness->epoch || stamp.s0 != mint->freshness->cursor)
         mint->ports.poll(mint->ports.self);
     if (cache_put_grant(mint->cache, flight->grant, &stamp) == NULL)
         (void)error_set(&flight->grant_error, ERROR_OVERLOADED, "memory");
     metric_add(mint->metrics, METRIC_REGISTRY_HITS, 1);
+    flight_fill_acting(flight);
     flight_fill_project(flight, &org_id);
     metric_set(mint->metrics, METRIC_L1_ENTRIES, mint->cache->count);
     metric_set(mint->metrics, METRIC_L1_BYTES, mint->cache->bytes);
@@ -124,6 +161,10 @@ static void flight_tell(const struct flight *flight, struct request *request,
         (void)error_set(&request->error, verdict, NULL);
     else if (error_is(&flight->grant_error))
         request->error = flight->grant_error;
+    else if (flight->acting_error.code == ERROR_NOT_FOUND)
+        request->is_service_missing = true;
+    else if (error_is(&flight->acting_error))
+        request->error = flight->acting_error;
     else if (flight->project_error.code == ERROR_NOT_FOUND)
         request->is_project_missing = true;
     else if (error_is(&flight->project_error))
@@ -146,7 +187,29 @@ static void flight_done(struct registry_job *job) {
     free(flight);
 }
 
-static struct flight *flight_start(struct mint *mint, const struct flight_key *key, uint64_t hash) {
+/* A name or nothing: what is none was not asked for. */
+static size_t name_keep(struct text name, char ret_name[static NAME_BYTES_MAX]) {
+    check(name.len <= NAME_BYTES_MAX);
+    if (name.len > 0)
+        memcpy(ret_name, name.at, name.len);
+    return name.len;
+}
+
+static void flight_act(struct flight *flight, const struct request *request) {
+    flight->is_acting = request->is_acting;
+    if (!flight->is_acting)
+        return;
+    if (request->presented != NULL) {
+        flight->service_id = request->presented->service_id;
+        return;
+    }
+    flight->service_org_len = name_keep(request->params[PARAM_ORG], flight->service_org);
+    flight->service_len = name_keep(request->params[PARAM_SERVICE], flight->service);
+}
+
+static struct flight *flight_start(const struct request *request, const struct flight_key *key,
+                                   uint64_t hash) {
+    struct mint *mint = request->mint;
     struct flight *flight = calloc(1, sizeof(*flight));
     if (flight == NULL)
         return NULL;
@@ -158,9 +221,9 @@ static struct flight *flight_start(struct mint *mint, const struct flight_key *k
     flight->generation = key->generation;
     flight->cursor = key->cursor;
     flight->token_id = key->token_id;
-    flight->project_len = key->project.len;
-    if (key->project.len > 0)
-        memcpy(flight->project, key->project.at, key->project.len);
+    flight->acting_key = key->acting_key;
+    flight->project_len = name_keep(key->project, flight->project);
+    flight_act(flight, request);
     queue_init(&flight->waiters);
     if (mint->flights.count == mint->flights.count_max ||
         !mint->ports.submit(mint->ports.self, &flight->job)) {
@@ -180,7 +243,7 @@ bool flight_join(struct request *request) {
     if (flight != NULL)
         metric_add(mint->metrics, METRIC_FLIGHTS_SHARED, 1);
     else
-        flight = flight_start(mint, &key, hash);
+        flight = flight_start(request, &key, hash);
     if (flight == NULL) {
         metric_add(mint->metrics, METRIC_OVERLOADED, 1);
         return error_set(&request->error, ERROR_OVERLOADED, "look-ups waiting");

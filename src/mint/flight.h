@@ -18,10 +18,20 @@ struct flight {
     struct uuid token_id;
     size_t project_len;
     char project[NAME_BYTES_MAX];
+    /* Asked where it is the operator's token: the grant that it has as this service. */
+    bool is_acting;
+    struct uuid acting_key;
+    size_t service_org_len;
+    size_t service_len; /* 0: by its id */
+    char service_org[NAME_BYTES_MAX];
+    char service[NAME_BYTES_MAX];
+    struct uuid service_id;
     /* Answered: the blocks are the flight's until the cache takes them over. */
     struct grant *grant;
+    struct grant *acting;
     struct project_record *record;
     struct error grant_error;
+    struct error acting_error;
     struct error project_error;
 };
 

@@ -26,14 +26,22 @@ static bool instance_read(const struct json *claims, struct uuid *ret_instance_i
     return json_next(&i) && text_uuid(i.key, ret_instance_id);
 }
 
+/* "svc_" and the service's id. */
+static bool service_read(struct text sub, struct uuid *ret_service_id) {
+    struct text mark = TEXT("svc_");
+    return text_starts(sub, mark) &&
+           text_uuid((struct text){sub.at + mark.len, sub.len - mark.len}, ret_service_id);
+}
+
 static bool claims_read(const struct json *claims, struct presented *ret_presented) {
+    const struct json *actor = json_member(claims, TEXT("act"));
     ret_presented->claims = claims;
     ret_presented->org = text_member(claims, TEXT("org"));
     ret_presented->project = text_member(claims, TEXT("project"));
     return text_is_name(ret_presented->org) && text_is_name(ret_presented->project) &&
            instance_read(claims, &ret_presented->instance_id) &&
-           text_uuid(text_member(json_member(claims, TEXT("act")), TEXT("tid")),
-                     &ret_presented->token_id);
+           service_read(text_member(actor, TEXT("sub")), &ret_presented->service_id) &&
+           text_uuid(text_member(actor, TEXT("tid")), &ret_presented->token_id);
 }
 
 static bool jwt_is_ours(const struct mint *mint, const struct jwt *jwt, struct error *ret_error) {
@@ -99,6 +107,8 @@ bool presented_take(struct request *request, struct text text) {
 }
 
 bool presented_authorize(struct request *request) {
+    if (request->is_service_missing)
+        return refuse(&request->error, "its service is not there any more");
     const struct project *project =
         request->project != NULL ? &request->project->record->project : NULL;
     /* Also after a rename: what has the name now need not be what it was minted for. */

@@ -13,8 +13,9 @@ struct presented {
     struct text org;
     struct text project;
     struct uuid instance_id; /* tells the project from another one that got its name since */
-    struct uuid token_id;    /* of the service token that asked for it */
-    size_t bytes;            /* of its text: no claim takes more */
+    struct uuid token_id;    /* of the token that asked for it */
+    struct uuid service_id; /* of the service whose token that is, or as which the operator acted */
+    size_t bytes;           /* of its text: no claim takes more */
 };
 
 /* Checks form, signature, issuer and times by the mint's keys and clock. False with CREDENTIAL: it

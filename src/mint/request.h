@@ -55,6 +55,9 @@ struct request {
     bool has_job;            /* a registry job works on it */
     bool timed_out;          /* the wait took longer than its budget */
     bool is_project_missing; /* the registry has no project of that name */
+    bool is_acting; /* the operator, as the service that the query names or, where a credential
+                                is shown, that it was minted by */
+    bool is_service_missing; /* nor the service as which the operator is to act */
     bool token_is_read;      /* its form is right; whether it is good is another matter */
     uint8_t attempts;        /* look-ups made */
     struct mint *mint;
@@ -82,7 +85,8 @@ struct request {
     struct presented *presented; /* the credential whose bearer calls; NULL: a token does */
 
     /* Only within one run of the steps, never across a wait. */
-    struct cached_grant *grant;
+    struct cached_grant *grant;          /* of a service as which the operator acts: that one's */
+    struct cached_grant *operator_grant; /* then the operator's own, else NULL */
     struct cached_project *project;
 
     /* QUOTA: of a service with a rate limit, for the headers. */
@@ -210,6 +214,9 @@ void request_actor_fix(struct request *request);
 /* Room for at least `size` more bytes of the answer; NULL with ERROR_OVERLOADED when memory is out.
  * */
 struct buffer *request_out(struct request *request, size_t size);
+
+/* Where the grant of the service as which the operator acts is cached; while is_acting. */
+struct uuid request_acting_key(const struct request *request);
 
 /* Single-flight: joins or starts the look-up for what the request misses; false with
  * request->error. */

@@ -16,7 +16,7 @@ enum route_who {
     WHO_ORG,      /* the operator, or a service of the org with the permission there: the org of the
                      path or query, else the service's own */
     WHO_PROJECT,  /* the operator, or a service with the permission in the project in the path */
-    WHO_ISSUER,   /* as WHO_PROJECT, but not the operator */
+    WHO_ISSUER,   /* as WHO_PROJECT, but the operator only as a service that the query names */
     WHO_CREDENTIAL, /* the bearer of a credential of ours, while its service may still mint it */
 };
 
@@ -40,6 +40,8 @@ enum route_query {
     QUERY_PROJECT = 1 << 3,
     QUERY_AUDIENCE = 1 << 4, /* aud */
     QUERY_FORM = 1 << 5,     /* the body may be a form instead of JSON */
+    QUERY_SERVICE = 1 << 6,  /* as which the operator acts */
+    QUERY_ISSUE = QUERY_EXPLAIN | QUERY_SERVICE,
     QUERY_AUDIT = QUERY_PAGE | QUERY_ORG,
     QUERY_VERIFY = QUERY_ORG | QUERY_PROJECT | QUERY_AUDIENCE,
 };

@@ -72,6 +72,10 @@ static const struct query_text {
      QUERY_PROJECT,
      offsetof(struct request, params[PARAM_PROJECT]),
      false},
+    {{TEXT_INIT("service"), TEXT_INIT("service")},
+     QUERY_SERVICE,
+     offsetof(struct request, params[PARAM_SERVICE]),
+     false},
     {{TEXT_INIT("aud"), TEXT_INIT("audience")},
      QUERY_AUDIENCE,
      offsetof(struct request, audience),
@@ -270,8 +274,8 @@ static bool is_believed(const struct mint *mint, const struct stamp *stamp,
 }
 
 /* NULL if it is not there, or was cut. */
-static struct cached_grant *grant_believed(const struct mint *mint, const struct uuid *token_id) {
-    struct cached_grant *cached = cache_find_grant(mint->cache, token_id);
+static struct cached_grant *grant_believed(const struct mint *mint, const struct uuid *key) {
+    struct cached_grant *cached = cache_find_grant(mint->cache, key);
     if (cached == NULL)
         return NULL;
     const struct grant *grant = cached->grant;
@@ -301,6 +305,50 @@ static enum found grant_find(struct request *request) {
     if (is_token && grant->expires_s != 0 && mint->clock->wall_s >= grant->expires_s)
         return found_bad(request, ERROR_TOKEN_EXPIRED);
     request->grant = cached;
+    return FOUND_GOOD;
+}
+
+/* A credential names the service that it was minted by. */
+static bool names_service(const struct request *request) {
+    return request->presented != NULL ||
+           (request->route->kind == ROUTE_ISSUE && request->params[PARAM_SERVICE].len > 0);
+}
+
+struct uuid request_acting_key(const struct request *request) {
+    const struct cache *cache = request->mint->cache;
+    char id[UUID_TEXT_BYTES];
+    struct buffer out = buffer_over(id, sizeof(id));
+    if (request->presented == NULL)
+        return cache_acting_key(cache, &request->token.id, request->params[PARAM_ORG],
+                                request->params[PARAM_SERVICE]);
+    buffer_uuid(&out, &request->presented->service_id);
+    return cache_acting_key(cache, &request->token.id, (struct text){0}, buffer_text(&out));
+}
+
+/* Whether there can be such a service. */
+static bool can_act(const struct request *request) {
+    return request->presented != NULL || (text_is_name(request->params[PARAM_ORG]) &&
+                                          text_is_name(request->params[PARAM_SERVICE]));
+}
+
+/* The operator acts as the service that is named: from here on the grant is that one's. */
+static enum found acting_find(struct request *request) {
+    struct mint *mint = request->mint;
+    if (request->grant->grant->kind != TOKEN_OPERATOR || request->is_service_missing)
+        return FOUND_GOOD;
+    request->is_acting = can_act(request);
+    request->is_service_missing = !request->is_acting;
+    if (!request->is_acting)
+        return FOUND_GOOD;
+    struct uuid key = request_acting_key(request);
+    struct cached_grant *acting = grant_believed(mint, &key);
+    if (acting == NULL) {
+        request->is_service_missing =
+            cache_unknown_find(mint->cache, &key, mint->clock->monotonic_us) != ERROR_NONE;
+        return request->is_service_missing ? FOUND_GOOD : FOUND_MISS;
+    }
+    request->operator_grant = request->grant;
+    request->grant = acting;
     return FOUND_GOOD;
 }
 
@@ -340,9 +388,11 @@ static enum found project_find(struct request *request) {
 }
 
 static enum found auth_find(struct request *request) {
-    request->grant = NULL;
+    request->grant = request->operator_grant = NULL;
     request->project = NULL;
     enum found found = grant_find(request);
+    if (found == FOUND_GOOD && unlikely(names_service(request)))
+        found = acting_find(request);
     return found == FOUND_GOOD ? project_find(request) : found;
 }
 
@@ -442,7 +492,8 @@ static int forbid(struct request *request) {
         return FAIL(request, ERROR_FORBIDDEN, "only the operator token may do this");
     if (route->who == WHO_ISSUER && request->caller.kind == TOKEN_OPERATOR)
         return FAIL(request, ERROR_FORBIDDEN,
-                    "the operator token cannot mint; use the token of a service of the org");
+                    "the operator token mints only as a service of the org: name one with "
+                    "?service=NAME, or use its token");
     buffer_put(&out, "this needs ");
     roles_write(&out, ROLE_ORG, route->permission);
     if (route->who != WHO_ORG) {
@@ -491,14 +542,26 @@ static bool is_address_allowed(struct request *request, const struct policy *pol
            error_about(&request->error, ERROR_POLICY_ADDRESS, peer);
 }
 
+/* Only the operator names a service, and one that is there. */
+static bool is_service_right(struct request *request) {
+    if (likely(!names_service(request)) || request->operator_grant != NULL)
+        return true;
+    if (request->caller.kind != TOKEN_OPERATOR)
+        return error_set(&request->error, ERROR_FORBIDDEN,
+                         "only the operator token names a service; leave ?service= out");
+    return error_set(&request->error, ERROR_NOT_FOUND, "service");
+}
+
 int step_authorize(struct request *request) {
     const struct grant *grant = request->grant->grant;
     struct mint *mint = request->mint;
     caller_fix(request, grant);
     if (request->presented != NULL)
         return presented_authorize(request) ? VERDICT_NEXT : STEP_RESPOND;
-    usage_take(mint->usage, request->grant, mint->clock->wall_s, request->peer);
-    if (!is_address_allowed(request, &request->grant->policy))
+    usage_take(mint->usage,
+               request->operator_grant != NULL ? request->operator_grant : request->grant,
+               mint->clock->wall_s, request->peer);
+    if (!is_service_right(request) || !is_address_allowed(request, &request->grant->policy))
         return STEP_RESPOND;
     if (!is_allowed(request, grant))
         return forbid(request);

@@ -141,6 +141,17 @@ must_check bool store_tokens_used(struct session *session, const struct token_us
  * revoked one is returned with revoked_s. The block is the caller's to free. */
 must_check bool store_grant(struct session *session, const struct uuid *token_id,
                             struct grant **ret_grant, struct error *ret_error);
+/* What the operator's token may while it acts as a service: the grant that a token of that service
+ * would have, under the id, hash and times of the operator's. It is told by name, or (where that is
+ * NULL) by its id. NOT_FOUND if it is not there. */
+struct service_ref {
+    struct text org;
+    struct text name;
+    struct uuid id;
+};
+must_check bool store_grant_acting(struct session *session, const struct uuid *token_id,
+                                   const struct service_ref *service, struct grant **ret_grant,
+                                   struct error *ret_error);
 must_check bool store_project_record(struct session *session, const struct uuid *org_id,
                                      struct text name, struct project_record **ret_record,
                                      struct error *ret_error);

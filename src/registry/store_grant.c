@@ -85,12 +85,8 @@ static bool grant_fill_projects(struct session *session, struct grant *grant,
     return grant->project_count == 0 || session_each(session, &query, ret_error);
 }
 
-static bool grant_read(struct session *session, const struct uuid *token_id,
+static bool grant_take(struct session *session, const struct uuid *token_id, const struct row *row,
                        struct grant **ret_grant, struct error *ret_error) {
-    const struct row *row;
-    if (!session_found(session, STATEMENT_GRANT, PARAMETERS(value_uuid(token_id)), "token", &row,
-                       ret_error))
-        return false;
     struct grant found = grant_of(row);
     found.token_id = *token_id;
     struct grant *grant = grant_make(&found);
@@ -104,10 +100,40 @@ static bool grant_read(struct session *session, const struct uuid *token_id,
     return true;
 }
 
+static bool grant_read(struct session *session, const struct uuid *token_id,
+                       struct grant **ret_grant, struct error *ret_error) {
+    const struct row *row;
+    return session_found(session, STATEMENT_GRANT, PARAMETERS(value_uuid(token_id)), "token", &row,
+                         ret_error) &&
+           grant_take(session, token_id, row, ret_grant, ret_error);
+}
+
 bool store_grant(struct session *session, const struct uuid *token_id, struct grant **ret_grant,
                  struct error *ret_error) {
     bool ok =
         session_read(session, ret_error) && grant_read(session, token_id, ret_grant, ret_error);
+    return session_end(session, ok);
+}
+
+static bool acting_read(struct session *session, const struct uuid *token_id,
+                        const struct service_ref *service, struct grant **ret_grant,
+                        struct error *ret_error) {
+    const struct row *row;
+    struct service named = {.id = service->id};
+    if (service->name.at != NULL &&
+        !service_find_in(session, service->org, service->name, &named, ret_error))
+        return false;
+    return session_found(session, STATEMENT_GRANT_ACTING,
+                         PARAMETERS(value_uuid(token_id), value_uuid(&named.id)), "service", &row,
+                         ret_error) &&
+           grant_take(session, token_id, row, ret_grant, ret_error);
+}
+
+bool store_grant_acting(struct session *session, const struct uuid *token_id,
+                        const struct service_ref *service, struct grant **ret_grant,
+                        struct error *ret_error) {
+    bool ok = session_read(session, ret_error) &&
+              acting_read(session, token_id, service, ret_grant, ret_error);
     return session_end(session, ok);
 }
 

@@ -82,6 +82,19 @@ static bool grant_look(struct session *session, const struct uuid *token_id,
     return !error_is(ret_error);
 }
 
+/* The grant behind a credential: its token's, or the operator's as the service that it names. */
+static bool actor_look(struct session *session, const struct presented *presented,
+                       struct grant **ret_grant, struct error *ret_error) {
+    const struct service_ref service = {.id = presented->service_id};
+    if (!grant_look(session, &presented->token_id, ret_grant, ret_error))
+        return false;
+    if (*ret_grant == NULL || (*ret_grant)->kind != TOKEN_OPERATOR)
+        return true;
+    free(*ret_grant);
+    *ret_grant = NULL;
+    return store_grant_acting(session, &presented->token_id, &service, ret_grant, ret_error);
+}
+
 /* Who may mint for a project may ask what became of the credentials. */
 static bool caller_may_ask(struct request *request, struct session *session,
                            const struct project *project) {
@@ -110,8 +123,7 @@ static bool credential_is_active(struct request *request, struct session *sessio
     struct project_record *record = NULL;
     struct grant *grant;
     bool is_active =
-        grant_look(session, &presented->token_id, &grant, error) &&
-        grant_is_good(grant, presented) &&
+        actor_look(session, presented, &grant, error) && grant_is_good(grant, presented) &&
         store_project_record(session, &grant->org_id, presented->project, &record, error) &&
         uuid_equal(&record->project.instance_id, &presented->instance_id) &&
         (grant_permissions_in(grant, &record->project.id) & PERMISSION_ISSUE) &&

@@ -90,6 +90,7 @@ static void parameters_write(struct buffer *out, const struct route *route) {
         {QUERY_PAGE, "page_size"},        {QUERY_PAGE, "page_token"},
         {QUERY_EXPLAIN, "explain"},       {QUERY_ORG, "query_org"},
         {QUERY_PROJECT, "query_project"}, {QUERY_AUDIENCE, "query_audience"},
+        {QUERY_SERVICE, "query_service"},
     };
     answer_raw(out, "parameters", TEXT("["));
     path_parameters_write(out, route->pattern);

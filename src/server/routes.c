@@ -194,6 +194,7 @@ void routes_write_who(const struct route *route, struct buffer *out) {
         buffer_put(out, "the operator");
         break;
     case WHO_ISSUER:
+        buffer_put(out, "the operator as a service");
         break;
     }
     roles_write(route, ROLE_ORG, "org role ", out);

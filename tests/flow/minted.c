@@ -45,11 +45,13 @@ static const struct world_project *project_of(const struct world *world, struct 
     return NULL;
 }
 
-/* "iss":…,"aud":…,"org":…,"project":…,"ins":…,"act":… of the project and the token. */
+/* "iss":…,"aud":…,"org":…,"project":…,"ins":…,"act":… of the project and the token; the
+ * operator's acts as GATEWAY. */
 static void fixed_check(const struct realm *realm, enum world_service_index as,
                         const struct minted *minted) {
     const struct json *claims = minted->jwt.claims;
     const struct world_token *token = &realm->world.tokens[as];
+    enum world_service_index service = as == OPERATOR ? GATEWAY : token->service;
     const struct project *project =
         &project_of(&realm->world, json_string(claims, "org"), json_string(claims, "project"))
              ->project;
@@ -63,7 +65,7 @@ static void fixed_check(const struct realm *realm, enum world_service_index as,
     buffer_put(&out, "\",\"ins\":{\"");
     buffer_uuid(&out, &project->instance_id);
     buffer_put(&out, "\":[25,23,21,27]},\"act\":{\"sub\":\"svc_");
-    buffer_uuid(&out, &realm->world.services[token->service].id);
+    buffer_uuid(&out, &realm->world.services[service].id);
     buffer_put(&out, "\",\"tid\":\"");
     buffer_uuid(&out, &token->token.id);
     buffer_put(&out, "\"},\"iat\":");

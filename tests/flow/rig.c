@@ -86,9 +86,9 @@ static bool work_write(struct request *request, struct session *session) {
         .query = QUERY_AUDIT, .work = does \
     }
 const struct route rig_routes[RIG_ROUTES] = {
-    [ISSUE] = MINTS("issue", issue_parse, ISSUE_CREDENTIAL, QUERY_EXPLAIN),
-    [BATCH] = MINTS("batch", issue_parse_batch, ISSUE_BATCH, QUERY_NONE),
-    [IFRAME] = MINTS("iframe", issue_parse_iframe, ISSUE_IFRAME, QUERY_EXPLAIN),
+    [ISSUE] = MINTS("issue", issue_parse, ISSUE_CREDENTIAL, QUERY_ISSUE),
+    [BATCH] = MINTS("batch", issue_parse_batch, ISSUE_BATCH, QUERY_SERVICE),
+    [IFRAME] = MINTS("iframe", issue_parse_iframe, ISSUE_IFRAME, QUERY_ISSUE),
     [LOCAL] = {.name = "local", .who = WHO_NOBODY, .kind = ROUTE_LOCAL, .local = local_answer},
     [LOCAL_ANYONE] = {.name = "any", .who = WHO_ANYONE, .kind = ROUTE_LOCAL, .local = local_answer},
     [READ_ORG] = MANAGES("read", WHO_ORG, PERMISSION_READ_ORG, ROUTE_READ, work_read),

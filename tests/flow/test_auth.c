@@ -203,7 +203,7 @@ static const struct {
     {EDITOR, ISSUE, "acme", "shop", 403, ISSUERS},
     {VIEWER, IFRAME, "acme", "shop", 403, ISSUERS},
     {GUEST, BATCH, "acme", "shop", 403, ISSUERS},
-    {OPERATOR, ISSUE, "acme", "shop", 403, "the operator token cannot mint"},
+    {OPERATOR, ISSUE, "acme", "shop", 403, "name one with ?service=NAME"},
     /* Another org, whether it exists or not; a project that does not. */
     {STRANGER, ISSUE, "acme", "shop", 403, ISSUERS},
     {STRANGER, ISSUE, "nowhere", "shop", 403, ISSUERS},

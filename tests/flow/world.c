@@ -157,17 +157,9 @@ static const struct world_token *token_find(const struct world *world, const str
     return NULL;
 }
 
-bool store_grant(struct session *session, const struct uuid *token_id, struct grant **ret_grant,
-                 struct error *ret_error) {
-    struct world *world = session->world;
-    const struct world_token *token = token_find(world, token_id);
-    world->grants_asked++;
-    if (!is_reached(world, ret_error))
-        return false;
-    if (token == NULL)
-        return error_set(ret_error, ERROR_NOT_FOUND, "token");
-    const struct world_service *service =
-        token->service < WORLD_SERVICES ? &world->services[token->service] : NULL;
+static bool grant_make(const struct world *world, const struct world_token *token,
+                       const struct world_service *service, struct grant **ret_grant,
+                       struct error *ret_error) {
     size_t head = sizeof(struct grant) + WORLD_PROJECTS * sizeof(struct grant_project);
     size_t room = service != NULL ? strlen(service->attributes) + strlen(service->policy) : 0;
     struct grant *grant = malloc(head + room);
@@ -176,8 +168,8 @@ bool store_grant(struct session *session, const struct uuid *token_id, struct gr
     *grant = (struct grant){.epoch = world->epoch,
                             .s0 = world->seq,
                             .bytes = head + room,
-                            .kind = token->token.kind,
-                            .token_id = *token_id,
+                            .kind = service != NULL ? TOKEN_SERVICE : TOKEN_OPERATOR,
+                            .token_id = token->token.id,
                             .expires_s = token->expires_s,
                             .revoked_s = token->revoked_s,
                             .org_permissions = UINT32_MAX,
@@ -188,6 +180,49 @@ bool store_grant(struct session *session, const struct uuid *token_id, struct gr
         grant_fill_service(world, service, grant, &block);
     *ret_grant = grant;
     return true;
+}
+
+bool store_grant(struct session *session, const struct uuid *token_id, struct grant **ret_grant,
+                 struct error *ret_error) {
+    struct world *world = session->world;
+    const struct world_token *token = token_find(world, token_id);
+    world->grants_asked++;
+    if (!is_reached(world, ret_error))
+        return false;
+    if (token == NULL)
+        return error_set(ret_error, ERROR_NOT_FOUND, "token");
+    return grant_make(world, token,
+                      token->service < WORLD_SERVICES ? &world->services[token->service] : NULL,
+                      ret_grant, ret_error);
+}
+
+static const struct world_service *service_find(const struct world *world,
+                                                const struct service_ref *wanted) {
+    for (const struct world_service *service = world->services;
+         service < world->services + WORLD_SERVICES; service++) {
+        bool is_wanted =
+            wanted->name.at != NULL
+                ? text_equal_nocase(text_of(service->name), wanted->name) &&
+                      text_equal_nocase(text_of(world_org_names[service->org]), wanted->org)
+                : uuid_equal(&service->id, &wanted->id);
+        if (is_wanted && !service->is_gone)
+            return service;
+    }
+    return NULL;
+}
+
+bool store_grant_acting(struct session *session, const struct uuid *token_id,
+                        const struct service_ref *wanted, struct grant **ret_grant,
+                        struct error *ret_error) {
+    struct world *world = session->world;
+    const struct world_token *token = token_find(world, token_id);
+    const struct world_service *service = service_find(world, wanted);
+    world->grants_asked++;
+    if (!is_reached(world, ret_error))
+        return false;
+    if (token == NULL || token->service < WORLD_SERVICES || service == NULL)
+        return error_set(ret_error, ERROR_NOT_FOUND, "service");
+    return grant_make(world, token, service, ret_grant, ret_error);
 }
 
 static const struct project *project_find(const struct world *world, const struct uuid *org_id,

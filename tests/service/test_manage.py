@@ -415,11 +415,6 @@ def test_roles_add_up(operator, own):
     assert service.mint(own.project()["name"]).status == 403
 
 
-def test_the_operator_cannot_mint(operator, org, project):
-    operator.refused(403, "POST", credentials_path(org.name, project["name"]), {})
-    operator.refused(403, "POST", credentials_path(org.name, project["name"]), {"user_id": "u"})
-
-
 def test_forbidden_says_what_is_missing(org, project):
     message = org.service("viewer").mint(project["name"]).message
     assert "admin" in message and "issuer" in message

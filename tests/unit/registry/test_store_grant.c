@@ -99,6 +99,46 @@ static void test_operator(void **state) {
     free(grant);
 }
 
+/* The service's grant under the operator's token; a service's token acts as nobody. */
+static void test_acting(void **state) {
+    struct store *store = *state;
+    struct error error;
+    struct token token = {.id = id_of(9), .kind = TOKEN_OPERATOR, .expires_s = 5000};
+    const struct service_ref named = {.org = TEXT("ACME"), .name = TEXT("Gateway")};
+    const struct service_ref known = {.id = id_of(4)};
+    const struct service_ref none[] = {{.org = TEXT("acme"), .name = TEXT("nothing")},
+                                       {.org = TEXT("nowhere"), .name = TEXT("gateway")},
+                                       {.id = id_of(77)}};
+    const struct uuid service_token = id_of(5);
+    uint8_t hash[TOKEN_HASH_BYTES] = {9};
+    uint64_t seq;
+    struct grant *grant = NULL;
+    make_all(store);
+    set_project_role(store, "web", "issuer");
+    assert_ok(store_token_create(&store->writer, &tester, TEXT(""), TEXT(""), &token, hash, &seq,
+                                 &error));
+    const struct service_ref *refs[] = {&named, &known};
+    for (size_t i = 0; i < array_count(refs); i++) {
+        assert_ok(store_grant_acting(&store->reader, &token.id, refs[i], &grant, &error));
+        assert_true(grant->kind == TOKEN_SERVICE && uuid_equal(&grant->token_id, &token.id));
+        assert_true(uuid_equal(&grant->service_id, &known.id));
+        assert_memory_equal(grant->secret_hash, hash, sizeof(hash));
+        assert_int_equal(grant->expires_s, 5000);
+        assert_int_equal(grant->s0, seq);
+        assert_text(grant->service_name, "gateway");
+        assert_text(grant->org_role, "viewer");
+        assert_int_equal(grant->project_count, 1);
+        free(grant);
+        grant = NULL;
+    }
+    for (size_t i = 0; i < array_count(none); i++)
+        assert_error(store_grant_acting(&store->reader, &token.id, &none[i], &grant, &error),
+                     NOT_FOUND);
+    assert_error(store_grant_acting(&store->reader, &service_token, &named, &grant, &error),
+                 NOT_FOUND);
+    assert_null(grant);
+}
+
 static void test_revoked_and_unknown(void **state) {
     struct store *store = *state;
     struct error error;
@@ -165,6 +205,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_service, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(test_without_roles, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(test_operator, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(test_acting, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(test_revoked_and_unknown, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(test_edited_file, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(test_project_record, store_setup, store_teardown),
