@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include <ftw.h>
+#include <libpq-fe.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,45 @@ const struct actor tester = {
     .now_s = 1000,
 };
 
+static const char *database_url(void) {
+    return getenv("MINTD_TEST_POSTGRES");
+}
+
+const struct engine *engine_tested(void) {
+    return database_url() == NULL ? &engine_sqlite : &engine_postgres;
+}
+
+/* Runs statements in the database of a URL; the first column of the first row goes to `ret_text`,
+ * unless that is NULL. */
+static void database_run(const char *url, const char *sql, size_t size, char *ret_text) {
+    PGconn *pg = PQconnectdb(url);
+    PGresult *result = PQexec(pg, sql);
+    ExecStatusType status = PQresultStatus(result);
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+        fail_msg("%s: %s", sql, PQerrorMessage(pg));
+    if (ret_text != NULL)
+        snprintf(ret_text, size, "%s", PQgetvalue(result, 0, 0));
+    PQclear(result);
+    PQfinish(pg);
+}
+
+/* A schema of its own: cheaper than a database. */
+static void schema_make(struct folder *folder) {
+    static unsigned made;
+    char sql[64];
+    const char *address = strchr(database_url(), ':') + 1;
+    snprintf(folder->path, sizeof(folder->path), "s%d_%u", (int)getpid(), ++made);
+    snprintf(sql, sizeof(sql), "CREATE SCHEMA %.40s", folder->path);
+    snprintf(folder->file, sizeof(folder->file), "%.90s?options=-csearch_path%%3D%.40s,public",
+             address, folder->path);
+    database_run(database_url(), sql, 0, NULL);
+}
+
 void folder_make(struct folder *folder) {
+    if (!is_embedded()) {
+        schema_make(folder);
+        return;
+    }
     snprintf(folder->path, sizeof(folder->path), "/tmp/mintd-registry-XXXXXX");
     assert_non_null(mkdtemp(folder->path));
     snprintf(folder->file, sizeof(folder->file), "%s/registry.db", folder->path);
@@ -30,17 +69,38 @@ static int remove_one(const char *path, const struct stat *status, int type, str
 }
 
 void folder_remove(const struct folder *folder) {
-    assert_int_equal(nftw(folder->path, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+    char sql[96];
+    snprintf(sql, sizeof(sql), "DROP SCHEMA %s CASCADE", folder->path);
+    if (is_embedded())
+        assert_int_equal(nftw(folder->path, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+    else
+        database_run(database_url(), sql, 0, NULL);
+}
+
+/* The same as file_change and file_text do to a file. */
+static void schema_run(const struct folder *folder, const char *sql, size_t size, char *ret_text) {
+    char url[256], own[4096];
+    struct buffer out = buffer_over(own, sizeof(own) - 1);
+    for (const char *at = sql; *at != '\0'; at++) {
+        bool is_bytes = at > sql && memcmp(at - 1, " x'", 3) == 0;
+        buffer_put(&out, is_bytes ? "'\\x" : "");
+        at += is_bytes ? 2 : 0;
+        buffer_byte(&out, *at);
+    }
+    own[out.len] = '\0';
+    assert_false(out.overflow);
+    snprintf(url, sizeof(url), "postgresql:%s", folder->file);
+    database_run(url, own, size, ret_text);
 }
 
 void store_open(struct store *store) {
     struct error error = {0};
     struct engine_options options = {store->folder.file, .is_writer = true, .may_create = true};
     store->shared = (struct session_shared){.is_writable = true};
-    assert_ok(session_open(&store->writer, &engine_sqlite, &options, &store->shared, &error));
+    assert_ok(session_open(&store->writer, engine_tested(), &options, &store->shared, &error));
     assert_ok(schema_migrate(&store->writer, true, &error));
     options.is_writer = options.may_create = false;
-    assert_ok(session_open(&store->reader, &engine_sqlite, &options, &store->shared, &error));
+    assert_ok(session_open(&store->reader, engine_tested(), &options, &store->shared, &error));
 }
 
 void store_close(struct store *store) {
@@ -86,6 +146,10 @@ static sqlite3 *file_open(const struct folder *folder) {
 }
 
 void file_change(const struct folder *folder, const char *sql) {
+    if (!is_embedded()) {
+        schema_run(folder, sql, 0, NULL);
+        return;
+    }
     sqlite3 *db = file_open(folder);
     if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
         fail_msg("%s: %s", sql, sqlite3_errmsg(db));
@@ -94,6 +158,10 @@ void file_change(const struct folder *folder, const char *sql) {
 
 const char *file_text(const struct folder *folder, const char *sql) {
     static char text[4096];
+    if (!is_embedded()) {
+        schema_run(folder, sql, sizeof(text), text);
+        return text;
+    }
     sqlite3 *db = file_open(folder);
     sqlite3_stmt *statement;
     if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK)

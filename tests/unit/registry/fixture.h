@@ -14,9 +14,17 @@
 #include "registry/schema.h"
 #include "registry/store.h"
 
+/* The engine under test: SQLite, or PostgreSQL where MINTD_TEST_POSTGRES is the URL of a database;
+ * tests of the store run with both (on_postgres.py). */
+const struct engine *engine_tested(void);
+static inline bool is_embedded(void) {
+    return engine_tested() == &engine_sqlite;
+}
+
+/* Where a store is: a folder, or a schema of the database. */
 struct folder {
     char path[64];
-    char file[96]; /* registry.db in it */
+    char file[192]; /* the engine's address: registry.db in the folder, or the database's */
 };
 void folder_make(struct folder *folder);
 void folder_remove(const struct folder *folder);
@@ -45,8 +53,8 @@ extern const struct actor tester;
 /* An id, the same for the same number. */
 struct uuid id_of(uint32_t number);
 
-/* With SQLite directly, as somebody who edits the file would: statements, and the first column of
- * the first row. */
+/* Past the engine, as somebody who edits the file would: statements, with x'00' for bytes, and the
+ * first column of the first row. */
 void file_change(const struct folder *folder, const char *sql);
 int64_t file_number(const struct folder *folder, const char *sql);
 /* The first column as text; valid until the next call. */

@@ -19,7 +19,7 @@ static struct registry *pool_open(const struct folder *folder, uint32_t readers,
                                   uint32_t queue_max) {
     struct registry *registry;
     struct error error;
-    char url[128];
+    char url[256];
     snprintf(url, sizeof(url), "sqlite:%s", folder->file);
     struct registry_options options = {
         .url = text_of(url), .readers = readers, .queue_max = queue_max, .may_create = true};

@@ -8,7 +8,7 @@
 #include "fixture.h"
 
 static mode_t mode_of(const struct store *store, const char *suffix) {
-    char path[128];
+    char path[256];
     struct stat status;
     snprintf(path, sizeof(path), "%s%s", store->folder.file, suffix);
     assert_int_equal(stat(path, &status), 0);
@@ -159,7 +159,7 @@ static void test_replaced_file_is_noticed(void **state) {
     struct store *store = *state;
     struct error error;
     struct org org, made;
-    char aside[128];
+    char aside[256];
     uint64_t seq;
     make_org(store, "acme", 1);
     snprintf(aside, sizeof(aside), "%s.aside", store->folder.file);

@@ -152,12 +152,13 @@ static void test_rotate(void **state) {
                                  hash, 2000, &seq, &error));
     assert_int_equal(seq, 10);
     assert_string_equal(file_text(&store->folder,
-                                  "SELECT group_concat(expires) FROM (SELECT expires FROM tokens"
-                                  " ORDER BY id)"),
+                                  "SELECT group_concat(at) FROM (SELECT CAST(expires AS TEXT)"
+                                  " AS at FROM tokens ORDER BY id) AS ordered"),
                         "2000,1500,0,0,0");
     assert_string_equal(file_text(&store->folder,
-                                  "SELECT scope_kind || hex(scope_id) = "
+                                  "SELECT CAST(scope_kind || hex(scope_id) = "
                                   " (SELECT 2 || hex(id) FROM services WHERE name = 'gateway')"
+                                  " AS INTEGER)"
                                   " FROM changes WHERE seq = 10"),
                         "1");
     assert_non_null(strstr(file_text(&store->folder, "SELECT after_json FROM audit WHERE seq = 10"),

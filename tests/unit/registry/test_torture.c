@@ -13,21 +13,21 @@ static bool fails(struct error *ret_error) {
 }
 
 static bool failing_begin(struct connection *connection, bool is_write, struct error *ret_error) {
-    return !fails(ret_error) && engine_sqlite.begin(connection, is_write, ret_error);
+    return !fails(ret_error) && engine_tested()->begin(connection, is_write, ret_error);
 }
 
 static bool failing_commit(struct connection *connection, struct error *ret_error) {
-    return !fails(ret_error) && engine_sqlite.commit(connection, ret_error);
+    return !fails(ret_error) && engine_tested()->commit(connection, ret_error);
 }
 
 static bool failing_query(struct connection *connection, const struct query *query,
                           struct error *ret_error) {
-    return !fails(ret_error) && engine_sqlite.query(connection, query, ret_error);
+    return !fails(ret_error) && engine_tested()->query(connection, query, ret_error);
 }
 
 static bool failing_script(struct connection *connection, const char *sql,
                            struct error *ret_error) {
-    return !fails(ret_error) && engine_sqlite.script(connection, sql, ret_error);
+    return !fails(ret_error) && engine_tested()->script(connection, sql, ret_error);
 }
 
 static struct engine failing;
@@ -431,7 +431,7 @@ static void test_first_migration(void **state) {
 
 static int make_engine(void **state) {
     (void)state;
-    failing = engine_sqlite;
+    failing = *engine_tested();
     failing.begin = failing_begin;
     failing.commit = failing_commit;
     failing.query = failing_query;
