@@ -202,6 +202,28 @@ static const char settings[] =
     " RAISE 'the database must have the encoding UTF8 and a locale that makes I a small i';"
     " END IF; END $$";
 
+#define WRITE_LOCK "pg_advisory_xact_lock(1835626100)" /* "mint" in ASCII */
+#define RANDOM63 \
+    "(('x' || substr(md5(gen_random_uuid()::text), 1, 16))::bit(64)::bigint" \
+    " & 9223372036854775807)"
+
+/* A standby that took over may lack the last commits of the server before it, and gives their
+ * numbers out again; then nobody may go on with what they remember. Every take-over starts another
+ * timeline, and the first who connects to it makes another epoch. */
+static const char timeline[] =
+    "DO $$ DECLARE now BIGINT; BEGIN"
+    " IF to_regclass('rev_counter') IS NULL THEN RETURN; END IF;"
+    " now := ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint;"
+    " IF EXISTS (SELECT 1 FROM meta WHERE name = 'timeline' AND number = now) THEN RETURN; END IF;"
+    " PERFORM " WRITE_LOCK ";"
+    " UPDATE rev_counter SET log_epoch = " RANDOM63
+    " WHERE EXISTS (SELECT 1 FROM meta WHERE name = 'timeline' AND number <> now);"
+    " INSERT INTO meta (name, number) VALUES ('timeline', now)"
+    " ON CONFLICT (name) DO UPDATE SET number = excluded.number;"
+    /* Servers that are like PostgreSQL but keep no log that can be asked for. */
+    " EXCEPTION WHEN insufficient_privilege OR feature_not_supported THEN NULL;"
+    " END $$";
+
 static PGconn *dial(const char *url) {
     /* What stands before the URL may be set otherwise in it. Only a server that takes changes is
      * asked: what a standby knows may be older than what was cut. */
@@ -229,7 +251,9 @@ static bool reconnect(struct connection *connection, struct error *ret_error) {
         return error_set(ret_error, ERROR_OVERLOADED, "memory");
     PQsetNoticeReceiver(connection->pg, on_notice, connection);
     bool ok = PQstatus(connection->pg) == CONNECTION_OK && PQsetnonblocking(connection->pg, 1) == 0;
-    ok = ok ? postgres_script(connection, settings, ret_error) : fail_lost(connection, ret_error);
+    ok = ok ? postgres_script(connection, settings, ret_error) &&
+                  postgres_script(connection, timeline, ret_error)
+            : fail_lost(connection, ret_error);
     if (ok) {
         connection->retry_ms = RETRY_MS_MIN;
         return true;
@@ -268,9 +292,8 @@ static bool postgres_open(const struct engine_options *options, struct connectio
 
 /* One lock for all who write, taken first: writes do not collide, so none has to be repeated, and
  * each statement sees all that was committed before, which is what READ COMMITTED is for. It is let
- * go after the commit is to be seen, so the order of commits is the order of seq. The number is
- * "mint" in ASCII. */
-#define BEGIN_WRITE "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(1835626100)"
+ * go after the commit is to be seen, so the order of commits is the order of seq. */
+#define BEGIN_WRITE "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT " WRITE_LOCK
 #define BEGIN_READ "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 static bool postgres_begin(struct connection *connection, bool is_write, struct error *ret_error) {
@@ -497,9 +520,6 @@ static bool postgres_wait(struct connection *connection, int wake, struct error 
 static const char *const migrations[] = {
 #define BYTES "BYTEA"
 #define NAME "TEXT COLLATE \"C\""
-#define RANDOM63 \
-    "(('x' || substr(md5(gen_random_uuid()::text), 1, 16))::bit(64)::bigint" \
-    " & 9223372036854775807)"
 #define MIGRATION(sql) sql,
 #include "registry/migrations.def"
 };

@@ -176,6 +176,8 @@ def test_failover(servers, replicas):
         first.sql("SELECT pg_reload_conf()")
         story = Story(replicas(both, lease="20s"))
         orgs = story.operator.ok("GET", "/v1/orgs")
+        epoch = "SELECT log_epoch FROM rev_counter", url.rsplit("/", 1)[1]
+        before = first.sql(*epoch)
         first.stop(signal.SIGQUIT)
         assert story.is_bad()
         second.sql("SELECT pg_promote()")
@@ -184,6 +186,7 @@ def test_failover(servers, replicas):
         wait_until(lambda: story.operator.get("/v1/orgs").status == 200, "the other server", 10)
         assert story.operator.ok("GET", "/v1/orgs") == orgs
         wait_until(story.is_good, "changes to be taken", 10)
+        assert second.sql(*epoch) != before, "who remembers more than it knows would not notice"
     finally:
         second.remove()
 
