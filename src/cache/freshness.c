@@ -102,9 +102,9 @@ static bool is_cut(const struct freshness *freshness, const struct stamp *stamp,
 
 bool freshness_accepts(const struct freshness *freshness, const struct stamp *stamp,
                        uint64_t now_us, const struct scope *scopes, size_t count) {
-    /* An entry's own reading was a look at the registry too. */
-    bool is_leased =
-        now_us < freshness->fresh_until_us || now_us < stamp->asked_us + freshness->lease_us;
+    /* An entry's own reading was a look at the registry too, where it was this process's. */
+    bool is_leased = now_us < freshness->fresh_until_us ||
+                     (stamp->asked_us != 0 && now_us < stamp->asked_us + freshness->lease_us);
     if (unlikely(!is_leased || stamp->generation != freshness->generation ||
                  stamp->epoch != freshness->epoch))
         return false;

@@ -18,7 +18,8 @@
 struct stamp {
     uint64_t epoch;      /* of the registry's counter */
     uint64_t s0;         /* the counter in the same snapshot */
-    uint64_t asked_us;   /* before the question was sent */
+    uint64_t asked_us;   /* before the question was sent; 0: it was not read by this process, and
+                            only the loop's lease vouches for it */
     uint64_t generation; /* of the freshness at that time */
 };
 

@@ -10,14 +10,6 @@ static uint32_t role_permissions(enum role_scope scope, struct text name) {
     return role == NULL ? 0 : role->permissions;
 }
 
-/* Copies the text to `at` and points it there; returns what is behind. */
-static char *text_move(struct text *text, char *at) {
-    if (text->len > 0)
-        memcpy(at, text->at, text->len);
-    text->at = at;
-    return at + text->len;
-}
-
 /* The columns of STATEMENT_GRANT as a grant whose texts are still the row's. */
 static struct grant grant_of(const struct row *row) {
     struct grant grant = {
@@ -38,27 +30,6 @@ static struct grant grant_of(const struct row *row) {
     row_bytes(row, 2, grant.secret_hash, TOKEN_HASH_BYTES);
     grant.org_permissions =
         grant.kind == TOKEN_OPERATOR ? PERMISSIONS_ALL : role_permissions(ROLE_ORG, grant.org_role);
-    return grant;
-}
-
-/* One block: the grant, its projects, its texts. NULL when memory is out. */
-static struct grant *grant_make(const struct grant *from) {
-    size_t projects = from->project_count * sizeof(struct grant_project);
-    size_t bytes = sizeof(*from) + projects + from->org_name.len + from->org_role.len +
-                   from->service_name.len + from->attributes.len + from->policy.len;
-    struct grant *grant = malloc(bytes);
-    if (grant == NULL)
-        return NULL;
-    *grant = *from;
-    grant->bytes = bytes;
-    grant->projects = (struct grant_project *)(grant + 1);
-    char *at = (char *)(grant->projects + grant->project_count);
-    at = text_move(&grant->org_name, at);
-    at = text_move(&grant->org_role, at);
-    at = text_move(&grant->service_name, at);
-    at = text_move(&grant->attributes, at);
-    at = text_move(&grant->policy, at);
-    check(at == (char *)grant + bytes);
     return grant;
 }
 
@@ -89,7 +60,7 @@ static bool grant_take(struct session *session, const struct uuid *token_id, con
                        struct grant **ret_grant, struct error *ret_error) {
     struct grant found = grant_of(row);
     found.token_id = *token_id;
-    struct grant *grant = grant_make(&found);
+    struct grant *grant = grant_copy(&found);
     if (grant == NULL)
         return error_set(ret_error, ERROR_OVERLOADED, "memory");
     if (!grant_fill_projects(session, grant, ret_error)) {
@@ -137,36 +108,14 @@ bool store_grant_acting(struct session *session, const struct uuid *token_id,
     return session_end(session, ok);
 }
 
-/* One block: the record and its texts. NULL when memory is out. */
-static struct project_record *record_make(const struct project *from) {
-    size_t bytes = sizeof(struct project_record) + from->org_name.len + from->name.len +
-                   from->description.len + from->runtime_host.len + from->audience.len +
-                   from->frontend_url.len + from->primary_branch.len;
-    struct project_record *record = malloc(bytes);
-    if (record == NULL)
-        return NULL;
-    *record = (struct project_record){.bytes = bytes, .project = *from};
-    struct project *project = &record->project;
-    char *at = (char *)(record + 1);
-    at = text_move(&project->org_name, at);
-    at = text_move(&project->name, at);
-    at = text_move(&project->description, at);
-    at = text_move(&project->runtime_host, at);
-    at = text_move(&project->audience, at);
-    at = text_move(&project->frontend_url, at);
-    at = text_move(&project->primary_branch, at);
-    check(at == (char *)record + bytes);
-    return record;
-}
-
 static bool record_read(struct session *session, const struct uuid *org_id, struct text name,
                         struct project_record **ret_record, struct error *ret_error) {
     const struct row *counter;
-    struct project project;
+    struct project_record found = {0};
     if (!session_found(session, STATEMENT_COUNTER, NO_PARAMETERS, "counter", &counter, ret_error) ||
-        !project_find(session, org_id, name, &project, ret_error))
+        !project_find(session, org_id, name, &found.project, ret_error))
         return false;
-    struct project_record *record = record_make(&project);
+    struct project_record *record = project_record_copy(&found);
     if (record == NULL)
         return error_set(ret_error, ERROR_OVERLOADED, "memory");
     record->epoch = (uint64_t)row_number(counter, 0);

@@ -124,6 +124,9 @@ struct grant {
     size_t project_count;
     struct grant_project *projects;
 };
+/* A block of its own with what `from` points to; NULL when memory is out. Where from->projects is
+ * NULL it has room for them, and they are for the caller to fill in. */
+must_check struct grant *grant_copy(const struct grant *from);
 /* A project as minting needs it, likewise one block. */
 struct project_record {
     uint64_t epoch;
@@ -131,5 +134,6 @@ struct project_record {
     size_t bytes;
     struct project project;
 };
+must_check struct project_record *project_record_copy(const struct project_record *from);
 
 #endif

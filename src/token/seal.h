@@ -13,7 +13,7 @@ struct master_key;
 
 /* Each purpose has a key of its own, derived from the master key (BLAKE2b, libsodium's
  * crypto_kdf). The numbers are part of the format. */
-enum seal_purpose { SEAL_SEED = 1 };
+enum seal_purpose { SEAL_SEED = 1, SEAL_CACHE = 2 };
 
 struct seal {
     const struct master_key *master;

@@ -48,7 +48,7 @@ BROKEN = [
     ("library-place", "src/registry/registry_sqlite.c", include("<libpq-fe.h>")),
     ("library-place", "src/server/a.c", include("<curl/curl.h>")),
     ("library-place", "src/cache/a.c", include("<hiredis/hiredis.h>")),
-    ("library-place", "src/cache/a.c", include("<msgpack.h>")),
+    ("library-place", "src/mint/a.c", include("<msgpack.h>")),
     ("library-place", "src/io/a.c", include("<openssl/ssl.h>")),
     ("settings-documented", "src/config/config.def", OPENING + "SETTING(FLAG, forgotten, 1)\n"),
     ("doc-links", "README.md", "see [the map](src/MAP.md)\n"),
