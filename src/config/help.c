@@ -70,7 +70,9 @@ static const char *value_word(const struct setting *row) {
         [FORM_KEY] = "HEX",         [FORM_URL] = "URL",
         [FORM_BRAND] = "NAME",      [FORM_LOG_FORMAT] = "FORMAT",
         [FORM_LOG_LEVEL] = "LEVEL", [FORM_SIGNER] = "NAME",
-        [FORM_ORIGINS] = "ORIGINS", [FORM_CIDRS] = "RANGES"};
+        [FORM_REDIS] = "URL",       [FORM_HOST] = "NAME",
+        [FORM_PREFIX] = "TEXT",     [FORM_ORIGINS] = "ORIGINS",
+        [FORM_CIDRS] = "RANGES"};
     static const char *const units[] = {
         [UNIT_NONE] = "NUMBER", [UNIT_MS] = "TIME", [UNIT_S] = "TIME", [UNIT_BYTES] = "SIZE"};
     return row->kind == KIND_TEXT ? forms[row->form] : units[row->unit];

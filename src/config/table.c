@@ -164,6 +164,26 @@ static bool is_cidrs(struct text text) {
     return cidr_read_list(text, cidrs, SETTING_CIDRS_MAX, &count);
 }
 
+/* What stands behind the scheme is for src/io to know. */
+static bool is_redis(struct text text) {
+    static const char *const schemes[] = {"redis://",          "rediss://",
+                                          "redis-sentinel://", "rediss-sentinel://",
+                                          "redis+unix://",     "unix:"};
+    for (size_t i = 0; i < array_count(schemes); i++)
+        if (has_prefix(text, schemes[i]))
+            return text_all(text, is_visible_byte);
+    return false;
+}
+
+/* A name or an address, as certificates have them. */
+static bool is_host(struct text text) {
+    return text.len <= 253 && text_all(text, is_ipv6_byte); /* RFC 1035 §2.3.4 */
+}
+
+static bool is_prefix(struct text text) {
+    return text.len <= 64 && text_all(text, is_visible_byte);
+}
+
 /* Origins as RFC 6454 §6.2 writes them, which is how browsers send them. */
 static bool is_origins(struct text text) {
     if (text_equal(text, TEXT("*")))
@@ -194,6 +214,10 @@ static const struct {
     [FORM_LOG_FORMAT] = {is_log_format, "auto, json or text"},
     [FORM_LOG_LEVEL] = {is_log_level, "debug, info, warning or error"},
     [FORM_SIGNER] = {is_signer, "auto, libsodium or multi-buffer"},
+    [FORM_REDIS] = {is_redis, "redis://host:port, rediss://host:port, unix:/path or "
+                              "redis-sentinel://host,host/master"},
+    [FORM_HOST] = {is_host, "the name of a host, or an IP address"},
+    [FORM_PREFIX] = {is_prefix, "1 to 64 characters without spaces"},
     [FORM_CIDRS] = {is_cidrs, "a list such as 10.0.0.0/8,2001:db8::/32"},
     [FORM_ORIGINS] = {is_origins, "* or a list such as https://a.example,https://b.example"},
 };
@@ -287,8 +311,9 @@ static bool password_find(struct text url, size_t from, struct text *ret_passwor
 
 bool setting_is_secret(const struct setting *row, struct text value) {
     struct text password;
-    return row->flag == SETTING_SECRET || (row->kind == KIND_TEXT && row->form == FORM_REGISTRY &&
-                                           password_find(value, 0, &password) && password.len > 0);
+    bool is_url = row->kind == KIND_TEXT && (row->form == FORM_REGISTRY || row->form == FORM_REDIS);
+    return row->flag == SETTING_SECRET ||
+           (is_url && password_find(value, 0, &password) && password.len > 0);
 }
 
 void setting_show(const struct setting *row, const struct settings *settings, struct buffer *out) {

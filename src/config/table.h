@@ -31,6 +31,9 @@ enum setting_form {
     FORM_LOG_FORMAT,
     FORM_LOG_LEVEL,
     FORM_SIGNER,
+    FORM_REDIS,
+    FORM_HOST,
+    FORM_PREFIX,
     FORM_ORIGINS,
     FORM_CIDRS
 };

@@ -308,6 +308,34 @@ static void keeps_secrets_private(void **state) {
     config_free(config);
 }
 
+/* The password in the URL of Redis is no more to be seen than one in that of the registry. */
+static void hides_passwords_in_urls(void **state) {
+    static const struct {
+        const char *url;
+        const char *shown;
+    } rows[] = {
+        {"redis://u:geheim@h:1/2", "redis://u:********@h:1/2"},
+        {"rediss://:geheim@h", "rediss://:********@h"},
+        {"redis-sentinel://u:geheim@a,b:1/m", "redis-sentinel://u:********@a,b:1/m"},
+        {"redis+unix://u:geheim@/a?db=1", "redis+unix://u:********@/a?db=1"},
+        {"unix:/a?db=1", "unix:/a?db=1"},
+        {"redis://h:1/2", "redis://h:1/2"},
+    };
+    const struct setting *row = setting_find(TEXT("redis"));
+    (void)state;
+    for (size_t i = 0; i < array_count(rows); i++) {
+        char slot[SETTING_TEXT_BYTES_MAX + 1], memory[128];
+        struct settings settings = {0};
+        struct buffer out = buffer_over(memory, sizeof(memory));
+        assert_true(setting_read(row, text_of(rows[i].url), slot, &settings));
+        setting_show(row, &settings, &out);
+        buffer_byte(&out, '\0');
+        assert_string_equal(memory, rows[i].shown);
+        assert_int_equal(setting_is_secret(row, text_of(rows[i].url)),
+                         strstr(rows[i].url, "geheim") != NULL);
+    }
+}
+
 /* The file's limit, less one, exactly, and one more. */
 static void keeps_the_limit_of_the_file(void **state) {
     char *memory = malloc(65537);
@@ -527,6 +555,12 @@ static void forms(void **state) {
         {"cors-origins",
          {"", "*", "http://a", "https://a.example:8443,http://[::1]:80"},
          {"a", "http://a,", ",http://a", "http://a, http://b", "http://a/", "*,http://a"}},
+        {"redis",
+         {"", "redis://h", "rediss://u:p@[::1]:1/2", "redis-sentinel://a,b:1/m",
+          "rediss-sentinel://a/m", "unix:/a?db=1", "redis+unix:///a"},
+         {"h:6379", "redis://", "redis:", "Redis://h", "http://h", "unix:", "redis://h h"}},
+        {"redis-tls-name", {"", "redis.example", "10.0.0.1", "::1"}, {"a b", "a/b", "a,b"}},
+        {"redis-prefix", {"mintd:", "a", "eu/prod:"}, {"", "a b", "\xc3\xa9"}},
         {"log-format", {"json", "text", "auto"}, {"", "JSON", "xml"}},
         {"log-level", {"debug", "warning"}, {"warn"}},
         {"brand", {"a", "rill0", "abcdefghijklmnop"}, {"", "a-b", "abcdefghijklmnopq"}},
@@ -578,6 +612,7 @@ int main(void) {
         cmocka_unit_test(refuses_files),
         cmocka_unit_test(names_the_end_of_a_long_path),
         cmocka_unit_test(keeps_secrets_private),
+        cmocka_unit_test(hides_passwords_in_urls),
         cmocka_unit_test(keeps_the_limit_of_the_file),
         cmocka_unit_test(keeps_the_limit_of_texts),
         cmocka_unit_test(settles),
