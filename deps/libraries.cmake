@@ -62,7 +62,6 @@ option(MULTI_BUFFER "Use the multi-buffer signer, if deps/install --multi-buffer
 set(multi_buffer ${MINTD_DEPS}/multi-buffer)
 if(MULTI_BUFFER AND EXISTS ${multi_buffer}/crypto_mb.o)
     add_library(dep::crypto_mb INTERFACE IMPORTED GLOBAL)
-    target_include_directories(dep::crypto_mb INTERFACE ${multi_buffer}/include)
     target_link_libraries(dep::crypto_mb INTERFACE ${multi_buffer}/crypto_mb.o)
 endif()
 

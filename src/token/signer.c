@@ -9,9 +9,9 @@
 _Static_assert(SIGNATURE_BYTES == crypto_sign_ed25519_BYTES, "RFC 8032");
 _Static_assert(SECRET_KEY_BYTES == crypto_sign_ed25519_SECRETKEYBYTES, "RFC 8032");
 
-/* Eight lanes take 31 µs however many are needed, libsodium 13 µs for each (AVX-512, 2.9 GHz:
- * bench_token prints both). */
-#define LANES_WORTH_MIN 3
+/* Eight lanes take 24 µs however many are needed, libsodium 14 µs for each (bench_token prints
+ * both). */
+#define LANES_WORTH_MIN 2
 
 static _Atomic(const struct signer_lanes *) lanes_in_use;
 static _Atomic uint64_t checks;

@@ -36,7 +36,6 @@ LIBRARIES = {
     r"llhttp\.h": "src/http/*.c",
     r"sodium.*\.h": "src/token/*",
     r"yyjson\.h": "src/token/*.c",
-    r"crypto_mb/.*": "src/token/multi_buffer.c",
     r"msgpack.*": "src/cache/record.c",
     r"sqlite3\.h": "src/registry/registry_sqlite*.c",
     r"libpq.*": "src/registry/registry_postgres*.c",
