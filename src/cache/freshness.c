@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "cache/mutant.h"
+
 struct cut {
     struct scope scope;
     uint64_t seq;
@@ -70,9 +72,18 @@ static void flush(struct freshness *freshness, const struct feed *feed) {
     memset(freshness->ring, 0, FRESHNESS_CUTS_MAX * sizeof(*freshness->ring));
 }
 
+/* Until when a look at the registry vouches for what it saw. */
+static uint64_t lease_end(const struct freshness *freshness, uint64_t asked_us) {
+    uint64_t end_us = asked_us + freshness->lease_us;
+    if (mutant_is(MUTANT_UNLISTED))
+        return end_us;
+    return end_us < freshness->listed_until_us ? end_us : freshness->listed_until_us;
+}
+
 static void lease_extend(struct freshness *freshness, uint64_t asked_us) {
-    if (asked_us + freshness->lease_us > freshness->fresh_until_us)
-        freshness->fresh_until_us = asked_us + freshness->lease_us;
+    uint64_t end_us = lease_end(freshness, asked_us);
+    if (end_us > freshness->fresh_until_us)
+        freshness->fresh_until_us = end_us;
 }
 
 void freshness_renew(struct freshness *freshness, const struct stamp *stamp) {
@@ -81,7 +92,8 @@ void freshness_renew(struct freshness *freshness, const struct stamp *stamp) {
         lease_extend(freshness, stamp->asked_us);
 }
 
-bool freshness_apply(struct freshness *freshness, const struct feed *feed, uint64_t asked_us) {
+bool freshness_apply(struct freshness *freshness, const struct feed *feed,
+                     const struct look *look) {
     bool is_flush =
         feed->epoch != freshness->epoch || feed->seq < freshness->cursor || feed->is_flush;
     if (is_flush)
@@ -90,7 +102,9 @@ bool freshness_apply(struct freshness *freshness, const struct feed *feed, uint6
         for (size_t i = 0; i < feed->count; i++)
             cut_raise(freshness, &feed->changes[i].scope, feed->changes[i].seq);
     freshness->cursor = feed->seq;
-    lease_extend(freshness, asked_us);
+    if (look->listed_until_us > freshness->listed_until_us)
+        freshness->listed_until_us = look->listed_until_us;
+    lease_extend(freshness, look->asked_us);
     return is_flush;
 }
 
@@ -100,15 +114,23 @@ static bool is_cut(const struct freshness *freshness, const struct stamp *stamp,
     return cut != NULL && stamp->s0 < cut->seq;
 }
 
+/* The loop's lease, or the entry's own: its reading was a look at the registry too, where it was
+ * this process's. */
+static bool is_leased(const struct freshness *freshness, const struct stamp *stamp,
+                      uint64_t now_us) {
+    if (likely(now_us < freshness->fresh_until_us) || mutant_is(MUTANT_NO_LEASE))
+        return true;
+    if (stamp->asked_us == 0)
+        return false;
+    return now_us < lease_end(freshness, stamp->asked_us) || mutant_is(MUTANT_OWN_FOR_EVER);
+}
+
 bool freshness_accepts(const struct freshness *freshness, const struct stamp *stamp,
                        uint64_t now_us, const struct scope *scopes, size_t count) {
-    /* An entry's own reading was a look at the registry too, where it was this process's. */
-    bool is_leased = now_us < freshness->fresh_until_us ||
-                     (stamp->asked_us != 0 && now_us < stamp->asked_us + freshness->lease_us);
-    if (unlikely(!is_leased || stamp->generation != freshness->generation ||
-                 stamp->epoch != freshness->epoch))
+    if (unlikely(!is_leased(freshness, stamp, now_us) ||
+                 stamp->generation != freshness->generation || stamp->epoch != freshness->epoch))
         return false;
-    if (likely(stamp->s0 >= freshness->newest_cut))
+    if (likely(stamp->s0 >= freshness->newest_cut) || mutant_is(MUTANT_NO_VERSIONS))
         return true;
     if (stamp->s0 < freshness->floor)
         return false;

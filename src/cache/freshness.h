@@ -12,7 +12,8 @@
  * a lease ago and found no cut that concerns it, and (b) its own reading is not older than the
  * newest cut of its token, service, project or org. Times are the local monotonic clock's, taken
  * *before* the question was sent, so no clock of another host is ever compared and a slow answer
- * shortens the lease instead of stretching it. */
+ * shortens the lease instead of stretching it. Whoever cuts waits for the replicas that are listed
+ * (cache/fleet.h), so (c) no lease reaches beyond the time until which this one is sure to be. */
 
 /* How an entry was read. */
 struct stamp {
@@ -23,12 +24,19 @@ struct stamp {
     uint64_t generation; /* of the freshness at that time */
 };
 
+/* When a feed was asked for, and until when the others surely know of this replica. */
+struct look {
+    uint64_t asked_us;
+    uint64_t listed_until_us;
+};
+
 #define FRESHNESS_CUTS_MAX 4096 /* scopes cut lately; beyond it the oldest raise the floor */
 
 struct freshness {
     uint64_t epoch;
     uint64_t cursor;         /* changes up to here are applied */
     uint64_t fresh_until_us; /* the loop's lease */
+    uint64_t listed_until_us;
     uint64_t lease_us;
     uint64_t generation; /* counts the flushes */
     uint64_t newest_cut; /* entries read at or after it need no look at the cuts */
@@ -43,11 +51,10 @@ must_check bool freshness_open(struct freshness *freshness, uint64_t lease_us,
                                const struct hash_key *key);
 void freshness_close(struct freshness *freshness);
 
-/* Takes on a feed that was asked for at `asked_us`: raises the cuts, then renews the lease. Returns
- * true if everything cached must be dropped: another epoch, a counter that went back, or changes
- * lost. */
+/* Takes on a feed: raises the cuts, then renews the lease. Returns true if everything cached must
+ * be dropped: another epoch, a counter that went back, or changes lost. */
 must_check bool freshness_apply(struct freshness *freshness, const struct feed *feed,
-                                uint64_t asked_us);
+                                const struct look *look);
 
 /* Whether the entry may be used now. `scopes` are the `count` things whose cut would concern it. */
 bool freshness_accepts(const struct freshness *freshness, const struct stamp *stamp,

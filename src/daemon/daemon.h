@@ -39,6 +39,9 @@ struct store {
     const char *name; /* for messages: the data folder, or "the registry" that is elsewhere */
     struct master_key *master;
     struct registry *registry;
+    /* Of whoever holds the lock, so that a process takes the place of the one that died before it:
+     * the others need not wait for that one's lease. */
+    struct uuid replica_id;
 };
 /* Opens what is there; where `may_create`, makes the folder, the master key and the registry first,
  * and `ret_is_new` says whether the registry waits for store_initialise. `lock`: nobody else may

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/daemon.h"
+#include "token/hash.h"
 
 #define FAIL(...) error_set(ret_error, ERROR_FIELD_VALUE, __VA_ARGS__)
 
@@ -36,6 +37,25 @@ static bool lock_take(struct store *store, struct error *ret_error) {
     if (flock(store->lock, LOCK_EX | LOCK_NB) != 0)
         return FAIL("another mintd serves the data folder %s; stop it first", store->path);
     return true;
+}
+
+/* A copy of the folder has another lock file; another machine, or this one once it was started
+ * anew, has another boot id. Zeros where there is none. */
+static void replica_id_make(struct store *store) {
+    char boot[64];
+    uint8_t hash[SHA256_BYTES];
+    struct stat lock;
+    int file = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t len = file >= 0 ? read(file, boot, sizeof(boot)) : -1;
+    if (file >= 0)
+        (void)close(file);
+    if (len <= 0 || store->lock < 0 || fstat(store->lock, &lock) != 0)
+        return;
+    const struct text parts[] = {{boot, (size_t)len},
+                                 {(const char *)&lock.st_dev, sizeof(lock.st_dev)},
+                                 {(const char *)&lock.st_ino, sizeof(lock.st_ino)}};
+    sha256_of(parts, array_count(parts), hash);
+    memcpy(store->replica_id.bytes, hash, UUID_BYTES);
 }
 
 /* Paths and URLs are settled by then (config_settle), and their texts end with NUL. */
@@ -108,6 +128,7 @@ bool store_open(const struct settings *settings, bool may_create, bool lock,
     bool is_open = (!lock || !is_embedded || lock_take(&store, ret_error)) &&
                    registry_get(settings, may_create, &store, ret_error) &&
                    state_check(settings, may_create, &store, ret_is_new, ret_error);
+    replica_id_make(&store);
     if (is_open) {
         *ret_store = store;
         ret_store->name = is_embedded ? ret_store->path : "the registry";

@@ -217,9 +217,16 @@ void mint_tick(struct mint *mint) {
     }
 }
 
-void mint_acknowledged(struct mint *mint, uint64_t seq) {
+void mint_drain(struct mint *mint) {
+    struct queue *list = &mint->waiting[STEP_ACKNOWLEDGE];
+    while (!queue_is_empty(list))
+        request_wake(container_of(queue_first(list), struct request, link));
+}
+
+void mint_acknowledged(struct mint *mint, uint64_t epoch, uint64_t seq) {
     struct queue *list = &mint->waiting[STEP_ACKNOWLEDGE];
     mint->acknowledged = seq;
+    mint->acknowledged_epoch = epoch;
     for (struct queue *link = list->next, *next; link != list; link = next) {
         struct request *request = container_of(link, struct request, link);
         next = link->next;

@@ -99,9 +99,12 @@ struct request {
     struct actor actor;
     struct error work_error;
     bool is_work_done;
-    uint64_t seq;        /* of the change it made; 0: none */
-    uint64_t seq_before; /* acknowledged when it was handed over: its own is later */
-    struct buffer out;   /* the answer, malloc'ed and grown as it is written */
+    bool no_wait;          /* ?wait=0 */
+    uint64_t seq;          /* of the change it made; 0: none */
+    uint64_t epoch;        /* of the counter that gave it */
+    uint64_t committed_us; /* when that was known here */
+    uint64_t seq_before;   /* acknowledged when it was handed over: its own is later */
+    struct buffer out;     /* the answer, malloc'ed and grown as it is written */
 
     /* ISSUE: one credential, or those of a batch. */
     struct credential *credentials;
@@ -132,6 +135,8 @@ struct mint_ports {
     void (*refuse)(void *self, struct exchange *exchange, const struct error *error);
     /* The registry should be polled now. */
     void (*poll)(void *self);
+    /* Adds to the answer, an object that is open at its end, how the request's change spread. */
+    void (*receipt)(void *self, struct request *request);
 };
 
 /* What may be asked of every mint; `settings` may change between turns (SIGHUP). */
@@ -168,7 +173,8 @@ struct mint {
     struct loop *loop;
     struct slab requests;
     size_t in_flight;      /* begun and not replied */
-    uint64_t acknowledged; /* every worker has applied the changes up to here */
+    uint64_t acknowledged; /* all replicas have applied the changes up to here */
+    uint64_t acknowledged_epoch;
     uint64_t begun;
     struct queue waiting[STEP_COUNT]; /* by deadline, for each step has one budget */
     struct queue woken;
@@ -193,9 +199,10 @@ void mint_gone(struct mint *mint, struct request *request);
 void mint_turn_end(struct mint *mint);
 /* Now and then (50 ms): deadlines. */
 void mint_tick(struct mint *mint);
-/* A feed was applied: those waiting for changes up to `seq` may be acknowledged when everybody has.
- * */
-void mint_acknowledged(struct mint *mint, uint64_t seq);
+/* Everybody has applied the changes up to `seq`: who waits for one of them is answered. */
+void mint_acknowledged(struct mint *mint, uint64_t epoch, uint64_t seq);
+/* The process ends: who waits for others is told by when the change is in force. */
+void mint_drain(struct mint *mint);
 
 /* X-Request-Id: the one that was sent if it is a sane token, else a new one. `out` has room for
  * REQUEST_ID_CHARS. */

@@ -41,6 +41,7 @@ enum route_query {
     QUERY_AUDIENCE = 1 << 4, /* aud */
     QUERY_FORM = 1 << 5,     /* the body may be a form instead of JSON */
     QUERY_SERVICE = 1 << 6,  /* as which the operator acts */
+    QUERY_WAIT = 1 << 7,     /* wait=0: answer when it is committed, not when it is in force */
     QUERY_ISSUE = QUERY_EXPLAIN | QUERY_SERVICE,
     QUERY_AUDIT = QUERY_PAGE | QUERY_ORG,
     QUERY_VERIFY = QUERY_ORG | QUERY_PROJECT | QUERY_AUDIENCE,

@@ -1,10 +1,7 @@
-/* The steps of a request, in the order of steps.def. */
+/* The steps of a request, in the order of steps.def; those that manage are in steps_manage.c. */
 #include "mint/steps.h"
 
 #define LOOKUP_ATTEMPTS_MAX 3
-
-/* Every failure is a jump to the one place that replies. */
-#define FAIL(request, code, ...) (error_set(&(request)->error, (code), __VA_ARGS__), STEP_RESPOND)
 
 /* ---- admit ---------------------------------------------------------------------------------- */
 
@@ -105,6 +102,11 @@ static bool query_explain_take(struct request *request, struct text value) {
     return request->explain || text_equal(value, TEXT("0")) || text_equal(value, TEXT("false"));
 }
 
+static bool query_wait_take(struct request *request, struct text value) {
+    request->no_wait = text_equal(value, TEXT("0")) || text_equal(value, TEXT("false"));
+    return request->no_wait || text_equal(value, TEXT("1")) || text_equal(value, TEXT("true"));
+}
+
 static bool query_size_take(struct request *request, struct text value) {
     uint64_t number = 0;
     bool is_number = text_number(value, 1000, &number);
@@ -127,6 +129,8 @@ static bool query_take(struct request *request, struct text name, struct text va
     bool is_taken;
     if ((takes & QUERY_EXPLAIN) && text_equal(name, TEXT("explain")))
         is_taken = query_explain_take(request, plain);
+    else if ((takes & QUERY_WAIT) && text_equal(name, TEXT("wait")))
+        is_taken = query_wait_take(request, plain);
     else if ((takes & QUERY_PAGE) && is_size)
         is_taken = query_size_take(request, plain);
     else
@@ -634,74 +638,6 @@ int step_sign(struct request *request) {
 int step_sign_done(struct request *request) {
     issue_signed(request);
     return STEP_RESPOND;
-}
-
-/* ---- manage, acknowledge -------------------------------------------------------------------- */
-
-/* On a registry thread: the request is the job's until it is done. */
-static void manage_work(struct registry_job *job, struct session *session) {
-    struct request *request = container_of(job, struct request, job);
-    if (session == NULL)
-        (void)error_set(&request->work_error, ERROR_REGISTRY_AWAY, NULL);
-    else
-        request->is_work_done = request->route->work(request, session);
-}
-
-void request_actor_fix(struct request *request) {
-    const struct caller *caller = &request->caller;
-    request->actor = (struct actor){
-        .kind = caller->kind == TOKEN_OPERATOR ? TEXT("operator") : TEXT("service"),
-        .id = caller->token_id,
-        .name = text_of(caller->service_name),
-        .address = text_of(request->peer),
-        .request_id = text_of(request->request_id),
-        .action = text_of(request->route->name),
-        .now_s = request->mint->clock->wall_s,
-    };
-}
-
-int step_manage(struct request *request) {
-    struct mint *mint = request->mint;
-    request_actor_fix(request);
-    request->job = (struct registry_job){.is_write = request->route->kind == ROUTE_WRITE,
-                                         .work = manage_work,
-                                         .done = request_job_done,
-                                         .loop = mint->loop};
-    request->seq_before = mint->acknowledged;
-    request->has_job = mint->ports.submit(mint->ports.self, &request->job);
-    if (request->has_job)
-        return VERDICT_WAIT;
-    metric_add(mint->metrics, METRIC_OVERLOADED, 1);
-    return FAIL(request, ERROR_OVERLOADED, "requests for the registry");
-}
-
-int step_manage_done(struct request *request) {
-    if (request->timed_out && request->has_job)
-        return FAIL(request, ERROR_REGISTRY_SLOW, NULL);
-    request->timed_out = false;
-    if (!request->is_work_done) {
-        request->error = request->work_error;
-        return STEP_RESPOND;
-    }
-    request->reply_body = buffer_text(&request->out);
-    return request->route->kind == ROUTE_WRITE ? STEP_ACKNOWLEDGE : STEP_RESPOND;
-}
-
-/* A change that seems to have been acknowledged before it was made was counted by a counter that
- * went back (a restored backup): what was acknowledged until now says nothing of it. */
-bool request_is_acknowledged(const struct request *request) {
-    return request->seq == 0 ||
-           (request->seq > request->seq_before && request->seq <= request->mint->acknowledged);
-}
-
-int step_acknowledge(struct request *request) {
-    return request_is_acknowledged(request) ? VERDICT_NEXT : VERDICT_WAIT;
-}
-
-/* Everybody has applied the change; or the time is over in which anybody could mint without it. */
-int step_acknowledge_done(struct request *request) {
-    (void)request;
-    return VERDICT_NEXT;
 }
 
 /* ---- respond -------------------------------------------------------------------------------- */

@@ -19,6 +19,9 @@ enum verdict { VERDICT_NEXT = -1, VERDICT_WAIT = -2, VERDICT_END = -3 };
 #undef STEP_SIGNATURE
 #undef STEP_CHANGES
 
+/* Every failure is a jump to the one place that replies. */
+#define FAIL(request, code, ...) (error_set(&(request)->error, (code), __VA_ARGS__), STEP_RESPOND)
+
 bool request_is_acknowledged(const struct request *request);
 void mint_sign_batch(struct mint *mint);
 void request_job_done(struct registry_job *job);

@@ -26,6 +26,7 @@ bool change_begin(struct change *change, struct session *session, const struct a
                        ret_error))
         return false;
     change->seq = (uint64_t)row_number(row, 0);
+    session->changed_epoch = (uint64_t)row_number(row, 1);
     session_changing(session);
     return true;
 }

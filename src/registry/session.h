@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "registry/engine.h"
+#include "registry/types.h"
 
 /* What all sessions of a registry know together. */
 struct session_shared {
@@ -27,9 +28,9 @@ struct session {
     /* What the feed read last, and the engine's version then. */
     struct {
         uint64_t version;
-        uint64_t epoch;
-        uint64_t seq;
+        struct place place;
     } fed;
+    uint64_t changed_epoch; /* of the counter that the last change got its number from */
 };
 
 /* False: nothing is open. */

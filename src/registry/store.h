@@ -158,21 +158,49 @@ must_check bool store_project_record(struct session *session, const struct uuid 
 must_check bool store_org_id(struct session *session, struct text name, struct uuid *ret_id,
                              struct error *ret_error);
 
-/* The feed: counter and the changes behind the cursor in one snapshot. More than FEED_CHANGES_MAX,
- * or changes that were trimmed away: `is_flush`, everything cached must go. */
+/* The feed: counter and the changes behind `from` in one snapshot. More than FEED_CHANGES_MAX,
+ * changes that were trimmed away, or another history: `is_flush`, everything cached must go. */
 #define FEED_CHANGES_MAX 256
 struct feed {
     uint64_t epoch;
     uint64_t seq;
+    uint64_t mark; /* of the change at `seq`, as in struct place */
     bool is_flush;
+    bool is_foreign; /* `from` is no place of this history; then also is_flush */
     size_t count;
     struct {
         uint64_t seq;
         struct scope scope;
     } changes[FEED_CHANGES_MAX];
 };
-must_check bool store_feed(struct session *session, uint64_t epoch, uint64_t cursor,
-                           struct feed *ret_feed, struct error *ret_error);
+/* Of the counter that the session's last mutation got its seq from. */
+uint64_t store_changed_epoch(const struct session *session);
+must_check bool store_feed(struct session *session, const struct place *from, struct feed *ret_feed,
+                           struct error *ret_error);
+
+/* The replicas: who serves, and how far each has applied the changes. A change is acknowledged when
+ * all that are listed have applied it. */
+#define REPLICAS_MAX 256
+/* Lists a process that has nothing cached yet, in the place of one with its id that is no more: its
+ * acked_seq is the counter. OVERLOADED above REPLICAS_MAX. */
+must_check bool store_replica_add(struct session *session, const struct replica *replica,
+                                  struct error *ret_error);
+/* Every worker of it has applied the changes up to the place. NOT_FOUND if it is not listed (any
+ * more), or the place is of another history. */
+must_check bool store_replica_report(struct session *session, const struct uuid *id,
+                                     const struct place *place, int64_t now_s,
+                                     struct error *ret_error);
+/* At most REPLICAS_MAX, by name. */
+must_check bool store_replica_list(struct session *session,
+                                   struct replica ret_replicas[static REPLICAS_MAX],
+                                   size_t *ret_count, struct error *ret_error);
+/* Strikes off one that has made no report since its row was as `dead` says; done by one that is
+ * listed itself, else nothing happens. */
+must_check bool store_replica_drop(struct session *session, const struct uuid *by,
+                                   const struct replica *dead, struct error *ret_error);
+/* It serves no more. */
+must_check bool store_replica_remove(struct session *session, const struct uuid *id,
+                                     struct error *ret_error);
 
 must_check bool store_key_list(struct session *session,
                                bool (*each)(void *self, const struct key_record *row), void *self,

@@ -112,7 +112,8 @@ static bool record_read(struct session *session, const struct uuid *org_id, stru
                         struct project_record **ret_record, struct error *ret_error) {
     const struct row *counter;
     struct project_record found = {0};
-    if (!session_found(session, STATEMENT_COUNTER, NO_PARAMETERS, "counter", &counter, ret_error) ||
+    if (!session_found(session, STATEMENT_COUNTER, PARAMETERS(value_number(0)), "counter", &counter,
+                       ret_error) ||
         !project_find(session, org_id, name, &found.project, ret_error))
         return false;
     struct project_record *record = project_record_copy(&found);

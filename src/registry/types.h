@@ -99,6 +99,24 @@ struct scope {
     struct uuid id;
 };
 
+/* A process that serves, from its start to its end. */
+#define REPLICA_NAME_BYTES 128
+struct replica {
+    struct uuid id;                    /* no other that lives has it */
+    char name[REPLICA_NAME_BYTES + 1]; /* for people: host and address */
+    uint64_t beat;                     /* counts its reports, from a random number on */
+    uint64_t acked_seq;                /* all its workers have applied the changes up to here */
+    int64_t seen_s;                    /* its last report by its own clock: shown, never compared */
+};
+
+/* A place in the history of changes: a number alone does not tell it from that of another history,
+ * such as the one that goes on from a restored backup. */
+struct place {
+    uint64_t epoch;
+    uint64_t seq;
+    uint64_t mark; /* made of the change at `seq`; 0: not known */
+};
+
 /* Everything needed to decide on a request with one token. One malloc'ed block, freed by free(). */
 struct grant_project {
     struct uuid id;

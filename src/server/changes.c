@@ -1,18 +1,33 @@
-/* The poll: reads the registry's feed, has every worker apply it, and tells who waits for that. */
+/* The poll: reads the registry's feed, has every worker apply it, tells the other replicas, and
+ * tells who waits for that. */
 #include "server/changes.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "server/answer.h"
 #include "server/server.h"
 
+/* How soon after a commit it is looked whether the others have applied it, then ever later. */
+#define WATCH_FIRST_MS 2
+
+/* ---- the poll -------------------------------------------------------------------------------- */
+
+/* First who is listed, then what was changed: see fleet.h. */
 static void feed_read(void *self, struct session *session) {
     struct changes *changes = self;
     changes->error.code = ERROR_NONE;
     if (session == NULL)
         (void)error_set(&changes->error, ERROR_REGISTRY_AWAY, NULL);
-    else
-        (void)!store_feed(session, changes->epoch, changes->cursor, &changes->feed,
-                          &changes->error);
+    else if (store_replica_list(session, changes->rows, &changes->row_count, &changes->error))
+        (void)!store_feed(session, &changes->cursor, &changes->feed, &changes->error);
+}
+
+static void fleet_take(struct changes *changes) {
+    pthread_mutex_lock(&changes->fleet_lock);
+    fleet_look(&changes->fleet, changes->rows, changes->row_count, clock_monotonic_us());
+    pthread_mutex_unlock(&changes->fleet_lock);
+    atomic_store(&changes->live, fleet_live(&changes->fleet));
 }
 
 /* On a registry thread. */
@@ -49,20 +64,126 @@ static void poll_done(struct registry_job *job) {
         poll_end(changes);
         return;
     }
+    fleet_take(changes);
     changes->state = CHANGES_APPLYING;
     changes->applying = server->worker_count;
     for (size_t i = 0; i < server->worker_count; i++)
         loop_post(server->workers[i]->loop, &server->workers[i]->apply_task);
 }
 
-/* On the main thread: every worker has applied the feed. */
-static void all_applied(struct changes *changes) {
+/* ---- telling the registry -------------------------------------------------------------------- */
+
+static bool report_send(struct changes *changes, struct session *session, struct error *error) {
+    const struct replica *self = &changes->report_self;
+    if (changes->is_adding)
+        return store_replica_add(session, self, error);
+    return store_replica_report(session, &self->id, &changes->report_place, self->seen_s, error);
+}
+
+/* On the registry's writer (and by changes_open). */
+static void report_run(void *self, struct session *session) {
+    struct changes *changes = self;
+    struct error error;
+    changes->is_report_taken = changes->has_report && report_send(changes, session, &error);
+    if (!uuid_equal(&changes->dead.id, &(struct uuid){0}) &&
+        !store_replica_drop(session, &changes->report_self.id, &changes->dead, &error))
+        changes->dead = (struct replica){0};
+}
+
+static void report_work(struct registry_job *job, struct session *session) {
+    report_run(container_of(job, struct changes, report_job), session);
+}
+
+static void report_end(struct changes *changes) {
+    pthread_mutex_lock(&changes->fleet_lock);
+    if (changes->is_report_taken)
+        fleet_told(&changes->fleet, &changes->report_place, changes->report_sent_us);
+    fleet_dropped(&changes->fleet, &changes->dead.id, clock_monotonic_us());
+    pthread_mutex_unlock(&changes->fleet_lock);
+}
+
+static void report_done(struct registry_job *job) {
+    struct changes *changes = container_of(job, struct changes, report_job);
+    struct fleet *fleet = &changes->fleet;
+    report_end(changes);
+    changes->is_reporting = false;
+    if (changes->dead.name[0] != '\0')
+        log_event(changes->server->log, LOG_WARNING, "replica",
+                  "%s was not heard of for longer than the lease: nobody waits for it any more",
+                  changes->dead.name);
+    /* Being listed counts from the next poll on; so does who is no longer waited for. */
+    if (!fleet->is_listed || changes->dead.name[0] != '\0')
+        changes_poll(changes);
+}
+
+/* The job works on copies: polls go on meanwhile. */
+static void report_prepare(struct changes *changes, uint64_t now_us) {
+    const struct replica *dead = fleet_dead(&changes->fleet, now_us);
+    changes->has_report = fleet_must_report(&changes->fleet, now_us);
+    changes->is_adding = !changes->fleet.is_listed;
+    changes->report_self = changes->fleet.self.row;
+    changes->report_self.seen_s = clock_wall_s();
+    if (changes->is_adding) { /* whoever watches it sees that this is not its last life */
+        random_bytes(&changes->server->random, &changes->report_self.beat, sizeof(uint64_t));
+        changes->report_self.beat >>= 2;
+    }
+    changes->dead = dead != NULL ? *dead : (struct replica){0};
+    changes->report_sent_us = now_us;
+    changes->report_place = changes->fleet.applied;
+}
+
+static void report_submit(struct changes *changes) {
+    if (changes->is_reporting)
+        return;
+    report_prepare(changes, clock_monotonic_us());
+    changes->is_reporting =
+        (changes->has_report || changes->dead.name[0] != '\0') &&
+        registry_submit(changes->server->options.registry, &changes->report_job);
+}
+
+/* ---- telling who waits ----------------------------------------------------------------------- */
+
+static void on_watch(struct loop_timer *timer) {
+    changes_poll(container_of(timer, struct changes, watch_timer));
+}
+
+/* While a change of ours waits for others it is looked at again soon; in the end its lease runs
+ * out. */
+static void watch(struct changes *changes, uint64_t now_us) {
+    const struct fleet *fleet = &changes->fleet;
+    uint64_t limit_us = fleet->lease_us + fleet->margin_us;
+    bool is_waiting = atomic_load(&changes->wanted_seq) > atomic_load(&changes->acknowledged) &&
+                      now_us < atomic_load(&changes->wanted_us) + limit_us;
+    if (!is_waiting) {
+        changes->watch_ms = WATCH_FIRST_MS;
+        return;
+    }
+    (void)!loop_timer_start(changes->server->loop, &changes->watch_timer, changes->watch_ms, 0);
+    uint32_t poll_ms = (uint32_t)changes->server->settings->poll_ms;
+    changes->watch_ms = changes->watch_ms * 2 < poll_ms ? changes->watch_ms * 2 : poll_ms;
+}
+
+static void acknowledge(struct changes *changes, uint64_t now_us) {
     struct server *server = changes->server;
-    bool has_moved = changes->cursor != changes->feed.seq || changes->epoch != changes->feed.epoch;
-    changes->epoch = changes->feed.epoch;
-    changes->cursor = changes->feed.seq;
+    uint64_t seq = fleet_acknowledged(&changes->fleet, now_us);
+    bool has_moved = seq != atomic_load(&changes->acknowledged) ||
+                     changes->cursor.epoch != atomic_load(&changes->epoch);
+    atomic_store(&changes->epoch, changes->cursor.epoch);
+    atomic_store(&changes->acknowledged, seq);
     for (size_t i = 0; has_moved && i < server->worker_count; i++)
         loop_post(server->workers[i]->loop, &server->workers[i]->acknowledge_task);
+}
+
+/* On the main thread: every worker has applied the feed. */
+static void all_applied(struct changes *changes) {
+    uint64_t now_us = clock_monotonic_us();
+    changes->cursor = (struct place){changes->feed.epoch, changes->feed.seq, changes->feed.mark};
+    pthread_mutex_lock(&changes->fleet_lock);
+    fleet_applied(&changes->fleet, &changes->feed, now_us);
+    pthread_mutex_unlock(&changes->fleet_lock);
+    acknowledge(changes, now_us);
+    report_submit(changes);
+    watch(changes, now_us);
     poll_end(changes);
 }
 
@@ -88,7 +209,7 @@ void changes_apply(struct worker *worker) {
     bool has_moved = worker->freshness.cursor != feed->seq;
     /* What was accepted before the cut is signed before it, for soon the cut is acknowledged. */
     mint_turn_end(&worker->mint);
-    if (freshness_apply(&worker->freshness, feed, changes->asked_us))
+    if (freshness_apply(&worker->freshness, feed, &changes->fleet.look))
         cache_clear(&worker->cache);
     else if (has_moved)
         cache_unknown_clear(&worker->cache);
@@ -98,7 +219,9 @@ void changes_apply(struct worker *worker) {
 
 static void acknowledge_run(struct loop_task *task) {
     struct worker *worker = container_of(task, struct worker, acknowledge_task);
-    mint_acknowledged(&worker->mint, worker->freshness.cursor);
+    const struct changes *changes = &worker->server->changes;
+    mint_acknowledged(&worker->mint, atomic_load(&changes->epoch),
+                      atomic_load(&changes->acknowledged));
 }
 
 void changes_poll(struct changes *changes) {
@@ -106,7 +229,7 @@ void changes_poll(struct changes *changes) {
     if (changes->poll_again)
         return;
     changes->state = CHANGES_ASKING;
-    changes->asked_us = clock_monotonic_us();
+    fleet_ask(&changes->fleet, clock_monotonic_us());
     if (!registry_submit(changes->server->options.registry, &changes->job)) {
         (void)error_set(&changes->error, ERROR_OVERLOADED, "requests for the registry");
         changes->state = CHANGES_IDLE;
@@ -124,32 +247,147 @@ void changes_hint(struct changes *changes) {
         loop_post(changes->server->loop, &changes->hint_task);
 }
 
+/* On the registry's writer; or, with 0, on the thread that hears of the changes of others. */
 static void commit_hint(void *self, uint64_t seq) {
-    (void)seq;
-    changes_hint(self);
+    struct changes *changes = self;
+    if (seq != 0) {
+        atomic_store(&changes->wanted_us, clock_monotonic_us());
+        atomic_store(&changes->wanted_seq, seq);
+    }
+    changes_hint(changes);
 }
 
-bool changes_open(struct changes *changes, struct server *server, struct error *ret_error) {
-    *changes = (struct changes){.server = server, .is_up = true};
-    changes->job =
-        (struct registry_job){.work = poll_work, .done = poll_done, .loop = server->loop};
-    changes->hint_task.run = hint_run;
-    changes->asked_us = clock_monotonic_us();
-    registry_run(server->options.registry, false, feed_read, changes);
+struct receipt {
+    struct buffer *out;
+    uint64_t slowest_us;
+    bool is_everywhere;
+};
+
+static void milliseconds_write(struct buffer *out, uint64_t us) {
+    if (us == UINT64_MAX)
+        answer_raw(out, "milliseconds", TEXT("null"));
+    else
+        answer_number(out, "milliseconds", (us + 999) / 1000);
+}
+
+static void receipt_each(void *self, const struct replica *replica, uint64_t us) {
+    struct receipt *receipt = self;
+    receipt->is_everywhere &= us != UINT64_MAX;
+    answer_key(receipt->out, NULL);
+    buffer_byte(receipt->out, '{');
+    answer_uuid(receipt->out, "id", &replica->id);
+    answer_text(receipt->out, "name", text_of(replica->name));
+    milliseconds_write(receipt->out, us);
+    buffer_byte(receipt->out, '}');
+}
+
+#define RECEIPT_BYTES 256
+#define RECEIPT_ROW_BYTES (128 + 6 * REPLICA_NAME_BYTES)
+
+void changes_receipt(struct changes *changes, struct request *request) {
+    uint64_t now_us = request->mint->clock->monotonic_us;
+    uint64_t took_us = now_us - request->committed_us;
+    size_t room = RECEIPT_BYTES + (1 + REPLICAS_MAX) * RECEIPT_ROW_BYTES;
+    pthread_mutex_lock(&changes->fleet_lock);
+    if (changes->fleet.peer_count < REPLICAS_MAX)
+        room = RECEIPT_BYTES + (1 + changes->fleet.peer_count) * RECEIPT_ROW_BYTES;
+    struct receipt receipt = {.out = request_out(request, room), .is_everywhere = true};
+    if (receipt.out != NULL) {
+        answer_raw(receipt.out, "applied", TEXT("{"));
+        answer_key(receipt.out, "seq");
+        buffer_format(receipt.out, "\"%llu\"", (unsigned long long)request->seq);
+        answer_raw(receipt.out, "replicas", TEXT("["));
+        fleet_spread(&changes->fleet, request->seq, request->committed_us, receipt_each, &receipt);
+        buffer_byte(receipt.out, ']');
+        answer_bool(receipt.out, "everywhere", receipt.is_everywhere);
+        milliseconds_write(receipt.out, took_us);
+        buffer_byte(receipt.out, '}');
+    }
+    pthread_mutex_unlock(&changes->fleet_lock);
+}
+
+/* ---- open, leave ----------------------------------------------------------------------------- */
+
+static void name_write(const struct server *server, struct buffer *out) {
+    char host[65] = "";
+    (void)gethostname(host, sizeof(host) - 1);
+    buffer_put(out, host);
+    buffer_byte(out, ' ');
+    buffer_put(out, server->address);
+}
+
+static void fleet_make(struct changes *changes, struct server *server) {
+    char name[REPLICA_NAME_BYTES * 4] = "";
+    struct buffer out = buffer_over(name, sizeof(name) - 1);
+    name_write(server, &out);
+    struct fleet_options options = {
+        .id = server->options.replica_id,
+        .name = name,
+        .lease_us = server->settings->lease_ms * 1000,
+        .margin_us = server->settings->lease_margin_ms * 1000,
+    };
+    if (uuid_equal(&options.id, &(struct uuid){0}))
+        random_uuid(&server->random, &options.id);
+    fleet_open(&changes->fleet, &options);
+}
+
+/* Listed, then polled. Where the registry takes no changes that is made up for by a later poll. */
+static bool first_poll(struct changes *changes, struct error *ret_error) {
+    struct registry *registry = changes->server->options.registry;
+    report_prepare(changes, clock_monotonic_us());
+    registry_run(registry, true, report_run, changes);
+    report_end(changes);
+    fleet_ask(&changes->fleet, clock_monotonic_us());
+    registry_run(registry, false, feed_read, changes);
     if (error_is(&changes->error)) {
         *ret_error = changes->error;
         return false;
     }
-    changes->epoch = changes->feed.epoch;
-    changes->cursor = changes->feed.seq;
+    fleet_take(changes);
+    return true;
+}
+
+bool changes_open(struct changes *changes, struct server *server, struct error *ret_error) {
+    changes->server = server;
+    changes->is_up = true;
+    changes->watch_ms = WATCH_FIRST_MS;
+    changes->job =
+        (struct registry_job){.work = poll_work, .done = poll_done, .loop = server->loop};
+    changes->report_job = (struct registry_job){
+        .is_write = true, .work = report_work, .done = report_done, .loop = server->loop};
+    changes->hint_task.run = hint_run;
+    changes->watch_timer.fire = on_watch;
+    check(pthread_mutex_init(&changes->fleet_lock, NULL) == 0);
+    fleet_make(changes, server);
+    if (!first_poll(changes, ret_error))
+        return false;
+    changes->cursor = (struct place){changes->feed.epoch, changes->feed.seq, changes->feed.mark};
+    fleet_applied(&changes->fleet, &changes->feed, clock_monotonic_us());
+    atomic_store(&changes->epoch, changes->feed.epoch);
+    atomic_store(&changes->acknowledged, fleet_acknowledged(&changes->fleet, clock_monotonic_us()));
     for (size_t i = 0; i < server->worker_count; i++) {
         struct worker *worker = server->workers[i];
         worker->apply_task.run = apply_run;
         worker->applied_task.run = one_applied;
         worker->acknowledge_task.run = acknowledge_run;
         changes_apply(worker);
-        mint_acknowledged(&worker->mint, changes->cursor);
+        mint_acknowledged(&worker->mint, changes->epoch, changes->acknowledged);
     }
     registry_on_commit(server->options.registry, commit_hint, changes);
     return true;
+}
+
+static void leave_run(void *self, struct session *session) {
+    struct changes *changes = self;
+    struct error error;
+    (void)!store_replica_remove(session, &changes->report_self.id, &error);
+}
+
+void changes_leave(struct changes *changes) {
+    registry_run(changes->server->options.registry, true, leave_run, changes);
+}
+
+void changes_close(struct changes *changes) {
+    if (changes->server != NULL)
+        pthread_mutex_destroy(&changes->fleet_lock);
 }

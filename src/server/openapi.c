@@ -90,7 +90,7 @@ static void parameters_write(struct buffer *out, const struct route *route) {
         {QUERY_PAGE, "page_size"},        {QUERY_PAGE, "page_token"},
         {QUERY_EXPLAIN, "explain"},       {QUERY_ORG, "query_org"},
         {QUERY_PROJECT, "query_project"}, {QUERY_AUDIENCE, "query_audience"},
-        {QUERY_SERVICE, "query_service"},
+        {QUERY_SERVICE, "query_service"}, {QUERY_WAIT, "wait"},
     };
     answer_raw(out, "parameters", TEXT("["));
     path_parameters_write(out, route->pattern);
@@ -148,18 +148,28 @@ static void errors_write(struct buffer *out, const struct route *route) {
             ref_write(out, rows[i].status, "responses", text_of(rows[i].response));
 }
 
-static void responses_write(struct buffer *out, const struct route *route,
-                            const struct json *words) {
-    const struct json *answer = member_of(words, "answer");
-    const struct json *others = member_of(words, "responses");
-    object_open(out, "responses");
-    object_open(out, "200");
-    answer_text(out, "description", TEXT("As asked."));
+static void answer_write(struct buffer *out, const char *status, struct text description,
+                         const struct json *answer) {
+    object_open(out, status);
+    answer_text(out, "description", description);
     value_write(out, "headers", member_of(answer, "headers"));
     object_open(out, "content");
     media_write(out, "application/json", answer);
     object_close(out);
     object_close(out);
+}
+
+static void responses_write(struct buffer *out, const struct route *route,
+                            const struct json *words) {
+    const struct json *answer = member_of(words, "answer");
+    const struct json *others = member_of(words, "responses");
+    object_open(out, "responses");
+    answer_write(out, "200", TEXT("As asked."), answer);
+    if (route->query & QUERY_WAIT)
+        answer_write(out, "202",
+                     TEXT("Committed, and in force on every replica by effectiveBy at the latest: "
+                          "as wait=0 asked, or because this replica shuts down."),
+                     answer);
     if (others != NULL)
         for (struct json_iter i = json_iter(others); json_next(&i);) {
             buffer_byte(out, ',');

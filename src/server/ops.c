@@ -116,7 +116,12 @@ static void registry_write(const struct server *server, struct buffer *out) {
     gauge_write(out, "mintd_lease_left_ms", "The shortest freshness lease of the workers.",
                 lease_left_ms(server));
     gauge_write(out, "mintd_changes_seq", "The last change that every worker has applied.",
-                server->changes.cursor);
+                server->changes.cursor.seq);
+    gauge_write(out, "mintd_replicas", "Replicas that are listed in the registry.",
+                atomic_load(&server->changes.live));
+    gauge_write(out, "mintd_replicas_acked_lag",
+                "Changes that the slowest replica has not applied, of those applied here.",
+                server->changes.cursor.seq - atomic_load(&server->changes.acknowledged));
     gauge_write(out, "mintd_tokens_expiring", "Tokens of services that expire within 7 days.",
                 server->expiry.count);
     buffer_put(out, "# HELP mintd_registry_job_seconds Time of the registry's jobs.\n"

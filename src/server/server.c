@@ -205,6 +205,7 @@ void server_run(struct server *server) {
     loop_run(server->loop);
     for (size_t i = 0; i < server->worker_count; i++)
         worker_join(server->workers[i]);
+    changes_leave(&server->changes);
     log_event(server->log, LOG_INFO, "stopped", "every request under way has ended");
 }
 
@@ -216,6 +217,7 @@ void server_close(struct server *server) {
     free(server->workers);
     conn_pool_close(server->ops_pool);
     loop_close(server->loop);
+    changes_close(&server->changes);
     metadata_free(&server->metadata);
     openapi_free(&server->openapi);
     quotas_close(&server->quotas);

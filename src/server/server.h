@@ -13,6 +13,7 @@ struct server_options {
     struct config *config;
     struct registry *registry; /* open and initialised; stays the caller's */
     struct keyring *keyring;   /* likewise */
+    struct uuid replica_id;    /* of this process and those before it; zeros: a random one */
     const int *descriptors;    /* listening sockets handed over, if any */
     size_t descriptor_count;
     /* Everything listens: told once, with the addresses ("127.0.0.1:8080", ops "" if none). */

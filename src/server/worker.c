@@ -252,6 +252,11 @@ static void worker_poll(void *self) {
     changes_hint(&worker->server->changes);
 }
 
+static void worker_receipt(void *self, struct request *request) {
+    struct worker *worker = self;
+    changes_receipt(&worker->server->changes, request);
+}
+
 /* ---- last uses: written in bulk ---------------------------------------------------------------
  * */
 
@@ -320,6 +325,8 @@ static void worker_tick(struct loop_timer *timer) {
     atomic_store(&worker->beat_us, now_us);
     atomic_store(&worker->fresh_until_us, worker->freshness.fresh_until_us);
     usage_tick(worker, now_us);
+    if (worker->is_draining)
+        mint_drain(&worker->mint);
     bool is_idle = conn_pool_count(worker->pool) == 0 && is_idle_mint(&worker->mint) &&
                    !worker->is_usage_writing && worker->refusals_writing == 0;
     if (worker->is_draining && (is_idle || now_us >= worker->drain_until_us))
@@ -421,7 +428,7 @@ static bool caches_open(struct worker *worker, const struct settings *settings) 
 
 static bool mint_make(struct worker *worker) {
     worker->mint = (struct mint){
-        .ports = {worker, worker_submit, worker_reply, worker_refuse, worker_poll},
+        .ports = {worker, worker_submit, worker_reply, worker_refuse, worker_poll, worker_receipt},
         .settings = worker_mint_settings(worker->server),
         .clock = loop_clock(worker->loop),
         .cache = &worker->cache,

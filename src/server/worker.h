@@ -14,10 +14,10 @@ struct server;
 /* The statuses that replies are counted by; any other counts as the last. */
 #define WORKER_STATUSES \
     { \
-        200, 400, 401, 403, 404, 204, 304, 405, 408, 409, 413, 415, 417, 429, 431, 500, 501, 503, \
-            505 \
+        200, 400, 401, 403, 404, 202, 204, 304, 405, 408, 409, 413, 415, 417, 429, 431, 500, 501, \
+            503, 505 \
     }
-#define WORKER_STATUS_COUNT 19
+#define WORKER_STATUS_COUNT 20
 extern const uint16_t worker_statuses[WORKER_STATUS_COUNT];
 
 struct worker {

@@ -127,6 +127,12 @@ static void port_poll(void *self) {
     rig->polls_wanted++;
 }
 
+static void port_receipt(void *self, struct request *request) {
+    (void)self;
+    if (request_out(request, 64) != NULL)
+        buffer_put(&request->out, request->out.len > 1 ? ",\"applied\":{}" : "\"applied\":{}");
+}
+
 static struct text text_keep(struct text text) {
     char *copy = faults_spare(text.len + 1);
     if (text.len > 0)
@@ -200,7 +206,7 @@ bool rig_open(struct rig *rig, struct realm *realm) {
     queue_init(&rig->jobs);
     queue_init(&rig->calls);
     rig->mint = (struct mint){
-        .ports = {rig, port_submit, port_reply, port_refuse, port_poll},
+        .ports = {rig, port_submit, port_reply, port_refuse, port_poll, port_receipt},
         .settings = {.brand = TEXT("mint"),
                      .default_ttl_s = 3600,
                      .max_ttl_s = 86400,
@@ -399,7 +405,8 @@ size_t rig_answer(struct rig *rig) {
 
 void rig_apply(struct rig *rig, const struct feed *feed, uint64_t asked_us) {
     bool has_moved = rig->freshness.cursor != feed->seq;
-    if (freshness_apply(&rig->freshness, feed, asked_us))
+    const struct look look = {asked_us, UINT64_MAX}; /* nobody strikes it off */
+    if (freshness_apply(&rig->freshness, feed, &look))
         cache_clear(&rig->cache);
     else if (has_moved)
         cache_unknown_clear(&rig->cache);
@@ -410,10 +417,11 @@ bool rig_poll(struct rig *rig) {
     struct feed feed;
     struct error error;
     rig->polls_wanted = 0;
-    if (!store_feed(&session, rig->freshness.epoch, rig->freshness.cursor, &feed, &error))
+    const struct place from = {rig->freshness.epoch, rig->freshness.cursor, 0};
+    if (!store_feed(&session, &from, &feed, &error))
         return false;
     rig_apply(rig, &feed, rig->realm->clock.monotonic_us);
-    mint_acknowledged(&rig->mint, feed.seq);
+    mint_acknowledged(&rig->mint, feed.epoch, feed.seq);
     return true;
 }
 

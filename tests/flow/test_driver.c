@@ -171,7 +171,8 @@ static void poll_read(struct driver *driver) {
     struct session session = {.world = &driver->realm.world};
     struct error error;
     driver->poll = POLL_IDLE;
-    if (!store_feed(&session, driver->feed_epoch, driver->feed_cursor, &driver->feed, &error))
+    const struct place from = {driver->feed_epoch, driver->feed_cursor, 0};
+    if (!store_feed(&session, &from, &driver->feed, &error))
         return;
     driver->feed_changes = driver->model.changes;
     driver->workers_due = (1U << WORKERS) - 1;
@@ -205,7 +206,7 @@ static void act_poll(struct driver *driver) {
         break;
     case POLL_TELLING:
         if (driver->workers_due & 1U << worker)
-            mint_acknowledged(&rig->mint, driver->feed_cursor);
+            mint_acknowledged(&rig->mint, driver->feed_epoch, driver->feed_cursor);
         driver->workers_due &= ~(1U << worker);
         if (driver->workers_due == 0)
             driver->poll = POLL_IDLE;

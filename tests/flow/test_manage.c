@@ -187,7 +187,7 @@ static void test_acknowledge(void **state) {
     struct call *call = rig_ask(rig, writes);
     do_job(rig);
     assert_int_equal(call->ends, 0);
-    mint_acknowledged(&rig->mint, rig->realm->world.seq - 1);
+    mint_acknowledged(&rig->mint, rig->realm->world.epoch, rig->realm->world.seq - 1);
     rig_turn(rig);
     assert_int_equal(call->ends, 0);
     assert_true(rig_poll(rig));
@@ -223,7 +223,7 @@ static void test_acknowledge_order(void **state) {
     for (size_t i = 0; i < 4; i++) {
         for (size_t j = 0; j < 4; j++)
             assert_int_equal(calls[order[j]]->ends, j < i);
-        mint_acknowledged(&rig->mint, before + i + 1);
+        mint_acknowledged(&rig->mint, rig->realm->world.epoch, before + i + 1);
         rig_turn(rig);
     }
     for (size_t i = 0; i < 4; i++)

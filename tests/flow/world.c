@@ -258,18 +258,25 @@ bool store_project_record(struct session *session, const struct uuid *org_id, st
     return true;
 }
 
-bool store_feed(struct session *session, uint64_t epoch, uint64_t cursor, struct feed *ret_feed,
+bool store_feed(struct session *session, const struct place *from, struct feed *ret_feed,
                 struct error *ret_error) {
     const struct world *world = session->world;
+    uint64_t epoch = from->epoch, cursor = from->seq;
     if (!is_reached(world, ret_error))
         return false;
     ret_feed->epoch = world->epoch;
     ret_feed->seq = world->seq;
+    ret_feed->mark = 0;
     ret_feed->count = 0;
+    ret_feed->is_foreign = epoch != world->epoch;
     ret_feed->is_flush = epoch != world->epoch || world->seq - cursor > FEED_CHANGES_MAX;
     for (uint64_t seq = cursor + 1; !ret_feed->is_flush && seq <= world->seq; seq++) {
         ret_feed->changes[ret_feed->count].seq = seq;
         ret_feed->changes[ret_feed->count++].scope = world->changes[seq % WORLD_CHANGES_MAX];
     }
     return true;
+}
+
+uint64_t store_changed_epoch(const struct session *session) {
+    return session->world->epoch;
 }

@@ -12,13 +12,18 @@
 #define LEASE_US 30000000
 #define START_US 1000000000
 
+/* Nobody strikes this replica off. */
+static bool apply(struct freshness *freshness, const struct feed *feed, uint64_t asked_us) {
+    return freshness_apply(freshness, feed, &(struct look){asked_us, UINT64_MAX});
+}
+
 static int setup(void **state) {
     struct freshness *freshness = malloc(sizeof(*freshness));
     const struct hash_key key = {3, 4};
     const struct feed feed = {.epoch = 7, .seq = 100};
     *state = freshness;
     assert_true(freshness_open(freshness, LEASE_US, &key));
-    assert_true(freshness_apply(freshness, &feed, START_US)); /* the first drops what there is */
+    assert_true(apply(freshness, &feed, START_US)); /* the first drops what there is */
     return 0;
 }
 
@@ -52,7 +57,7 @@ static void cut(struct freshness *freshness, struct scope scope) {
     struct feed feed = {.epoch = freshness->epoch, .seq = freshness->cursor + 1, .count = 1};
     feed.changes[0].seq = feed.seq;
     feed.changes[0].scope = scope;
-    assert_false(freshness_apply(freshness, &feed, START_US));
+    assert_false(apply(freshness, &feed, START_US));
 }
 
 /* ---- leases ---------------------------------------------------------------------------------- */
@@ -78,9 +83,9 @@ static void test_lease(void **state) {
 static void test_lease_never_shrinks(void **state) {
     struct freshness *freshness = *state;
     const struct feed feed = {.epoch = 7, .seq = 100};
-    assert_false(freshness_apply(freshness, &feed, START_US - 1000));
+    assert_false(apply(freshness, &feed, START_US - 1000));
     assert_int_equal(freshness_left_us(freshness, START_US), LEASE_US);
-    assert_false(freshness_apply(freshness, &feed, START_US + 1000));
+    assert_false(apply(freshness, &feed, START_US + 1000));
     assert_int_equal(freshness_left_us(freshness, START_US), LEASE_US + 1000);
 }
 
@@ -147,11 +152,11 @@ static void test_cut_again(void **state) {
         feed.changes[i].seq = order[i];
         feed.changes[i].scope = scope;
     }
-    assert_false(freshness_apply(freshness, &feed, START_US));
+    assert_false(apply(freshness, &feed, START_US));
     assert_false(accepts(freshness, 102, scope));
     assert_true(accepts(freshness, 103, scope));
     assert_int_equal(freshness->cuts.count, 1);
-    assert_false(freshness_apply(freshness, &feed, START_US)); /* the same once more */
+    assert_false(apply(freshness, &feed, START_US)); /* the same once more */
     assert_true(accepts(freshness, 103, scope));
     assert_false(accepts(freshness, 102, scope));
 }
@@ -222,7 +227,7 @@ static void assert_flush(struct freshness *freshness, const struct feed *feed) {
     const struct scope scope = scope_of(SCOPE_TOKEN, 1);
     cut(freshness, scope);
     struct stamp before = stamp_of(freshness, freshness->cursor, START_US);
-    assert_true(freshness_apply(freshness, feed, START_US));
+    assert_true(apply(freshness, feed, START_US));
     assert_int_equal(freshness->cursor, feed->seq);
     assert_int_equal(freshness->epoch, feed->epoch);
     assert_int_equal(freshness->cuts.count, 0);

@@ -359,12 +359,12 @@ static void test_replayed(void **state) {
     for (size_t i = 0; i < 2; i++) {
         struct feed start = {.epoch = EPOCH, .seq = i == 0 ? 10 : 60};
         assert_true(freshness_open(&loops[i], 30 * us, &key));
-        assert_true(freshness_apply(&loops[i], &start, us));
+        assert_true(freshness_apply(&loops[i], &start, &(struct look){us, UINT64_MAX}));
     }
     struct feed feed = {.epoch = EPOCH, .seq = cut, .count = 1};
     feed.changes[0].seq = cut;
     feed.changes[0].scope = (struct scope){SCOPE_TOKEN, id_of(1)};
-    assert_false(freshness_apply(&loops[0], &feed, us));
+    assert_false(freshness_apply(&loops[0], &feed, &(struct look){us, UINT64_MAX}));
     for (uint64_t i = forgeries() / 10; i > 0; i--) {
         uint64_t s0 = dice(part, 100);
         struct entry entry = grant_entry(&part->shared, 1, EPOCH, s0, NOW_S);
@@ -393,7 +393,7 @@ static void test_young_clock(void **state) {
     struct stamp stamp = {.epoch = EPOCH, .s0 = 10};
     (void)state;
     assert_true(freshness_open(&freshness, 30000000, &key));
-    assert_true(freshness_apply(&freshness, &start, 1000000));
+    assert_true(freshness_apply(&freshness, &start, &(struct look){1000000, UINT64_MAX}));
     freshness.fresh_until_us = 2000000; /* its lease is over */
     stamp.generation = freshness.generation;
     assert_false(freshness_accepts(&freshness, &stamp, 3000000, NULL, 0));

@@ -99,10 +99,11 @@ static void test_two_writers(void **state) {
             writer(&store, i * COMMITS, pipes[1]);
     }
     store_open(&store);
-    assert_ok(store_feed(&store.reader, 0, 0, &feed, &error));
+    assert_ok(store_feed(&store.reader, &(struct place){0}, &feed, &error));
     uint64_t epoch = feed.epoch, cursor = feed.seq;
     while (cursor < 2 * COMMITS) {
-        assert_ok(store_feed(&store.reader, epoch, cursor, &feed, &error));
+        const struct place from = {epoch, cursor, feed.mark};
+        assert_ok(store_feed(&store.reader, &from, &feed, &error));
         assert_false(feed.is_flush);
         for (size_t i = 0; i < feed.count; i++)
             assert_int_equal(feed.changes[i].seq, cursor + i + 1);

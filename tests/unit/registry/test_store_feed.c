@@ -5,8 +5,9 @@ static struct feed feed;
 
 static void poll(struct session *session, uint64_t epoch, uint64_t cursor) {
     struct error error;
+    const struct place from = {epoch, cursor, 0};
     memset(&feed, 0xEE, sizeof(feed));
-    assert_ok(store_feed(session, epoch, cursor, &feed, &error));
+    assert_ok(store_feed(session, &from, &feed, &error));
 }
 
 static uint64_t first_poll(struct store *store) {
@@ -76,12 +77,14 @@ static void test_nothing_new_costs_little(void **state) {
     store->reader.engine = &counting;
     make_org(store, "acme", 1);
     uint64_t epoch = first_poll(store);
+    struct place from = {epoch, 1, feed.mark};
+    struct error error;
     queries = 0;
     for (int i = 0; i < 5; i++)
-        poll(&store->reader, epoch, 1);
+        assert_ok(store_feed(&store->reader, &from, &feed, &error));
     assert_int_equal(queries, 0);
     make_org(store, "other", 2);
-    poll(&store->reader, epoch, 1);
+    assert_ok(store_feed(&store->reader, &from, &feed, &error));
     assert_int_equal(feed.count, 1);
     assert_int_equal(queries, 2);
     store->reader.engine = &engine_sqlite;
@@ -195,6 +198,31 @@ static void test_restored_backup(void **state) {
     assert_int_equal(feed.epoch, 5);
 }
 
+/* A backup put back that has gone on to the same number, or beyond: what stands there tells. */
+static void test_restored_backup_that_went_on(void **state) {
+    struct store *store = *state;
+    struct error error;
+    make_org(store, "acme", 1);
+    make_org(store, "other", 2);
+    uint64_t epoch = first_poll(store);
+    const struct place place = {epoch, 2, feed.mark};
+    assert_true(feed.mark != 0);
+    assert_ok(store_feed(&store->reader, &place, &feed, &error));
+    assert_false(feed.is_flush);
+    file_change(&store->folder, "UPDATE changes SET scope_id = x'77777777777777777777777777777777'"
+                                " WHERE seq = 2");
+    assert_ok(store_feed(&store->reader, &place, &feed, &error));
+    assert_true(feed.is_flush && feed.is_foreign);
+    make_org(store, "third", 3);
+    assert_ok(store_feed(&store->reader, &place, &feed, &error));
+    assert_true(feed.is_flush && feed.is_foreign);
+    const struct place now = {epoch, 3, feed.mark};
+    make_org(store, "fourth", 4);
+    assert_ok(store_feed(&store->reader, &now, &feed, &error));
+    assert_false(feed.is_flush || feed.is_foreign);
+    assert_int_equal(feed.count, 1);
+}
+
 static void test_epochs_differ(void **state) {
     struct store *store = *state;
     struct store other;
@@ -214,6 +242,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_trimmed, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(test_rows_without_end, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(test_restored_backup, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(test_restored_backup_that_went_on, store_setup,
+                                        store_teardown),
         cmocka_unit_test_setup_teardown(test_epochs_differ, store_setup, store_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

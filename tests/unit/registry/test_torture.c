@@ -282,9 +282,11 @@ static bool service_get(struct session *session, struct error *error) {
 
 static bool feed(struct session *session, struct error *error) {
     static struct feed found;
-    uint64_t epoch = session->fed.epoch;
-    return store_feed(session, epoch, 1, &found, error) &&
-           store_feed(session, found.epoch, 1, &found, error);
+    struct place from = {session->fed.place.epoch, 1, 0};
+    if (!store_feed(session, &from, &found, error))
+        return false;
+    from.epoch = found.epoch;
+    return store_feed(session, &from, &found, error);
 }
 
 static bool ignore_audit(void *self, const struct audit_row *row) {

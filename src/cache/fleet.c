@@ -1,0 +1,194 @@
+/* What this process knows of the replicas: who has applied which change, and who is long dead. */
+#include "cache/fleet.h"
+
+#include "cache/mutant.h"
+
+/* Reports come so often that one that is late or lost costs little of the lease. */
+#define BEATS_PER_LEASE 10
+
+void fleet_open(struct fleet *fleet, const struct fleet_options *options) {
+    memset(fleet, 0, sizeof(*fleet)); /* too large to pass over the stack */
+    fleet->lease_us = options->lease_us;
+    fleet->margin_us = options->margin_us;
+    fleet->self.row.id = options->id;
+    memcpy(fleet->self.row.name, options->name, strnlen(options->name, REPLICA_NAME_BYTES));
+}
+
+void fleet_ask(struct fleet *fleet, uint64_t now_us) {
+    fleet->look.asked_us = now_us;
+    fleet->told_before_us = fleet->told_us;
+}
+
+/* ---- looking at the list --------------------------------------------------------------------- */
+
+static void peer_mark(struct fleet_peer *peer, uint64_t seq, uint64_t now_us) {
+    if (peer->mark_count > 0 && seq <= peer->marks[(peer->mark_count - 1) % FLEET_MARKS].seq)
+        return;
+    peer->marks[peer->mark_count % FLEET_MARKS].seq = seq;
+    peer->marks[peer->mark_count++ % FLEET_MARKS].at_us = now_us;
+}
+
+static struct fleet_peer *peer_find(struct fleet *fleet, const struct uuid *id) {
+    for (size_t i = 0; i < fleet->peer_count; i++)
+        if (uuid_equal(&fleet->peers[i].row.id, id))
+            return &fleet->peers[i];
+    return NULL;
+}
+
+static struct fleet_peer *peer_add(struct fleet *fleet, const struct uuid *id) {
+    if (fleet->peer_count == REPLICAS_MAX) /* those struck off make room for the living */
+        for (size_t i = 0; i < REPLICAS_MAX; i++)
+            if (fleet->peers[i].gone_us != 0) {
+                fleet->peers[i] = fleet->peers[--fleet->peer_count];
+                break;
+            }
+    check(fleet->peer_count < REPLICAS_MAX);
+    struct fleet_peer *peer = &fleet->peers[fleet->peer_count++];
+    memset(peer, 0, sizeof(*peer));
+    peer->row.id = *id;
+    return peer;
+}
+
+static void peer_look(struct fleet *fleet, const struct replica *row, uint64_t now_us) {
+    struct fleet_peer *peer = peer_find(fleet, &row->id);
+    if (peer == NULL)
+        peer = peer_add(fleet, &row->id);
+    if (peer->moved_us == 0 || peer->gone_us != 0 || peer->row.beat != row->beat)
+        peer->moved_us = now_us;
+    peer->gone_us = 0;
+    peer->is_seen = true;
+    peer->row = *row;
+    peer_mark(peer, row->acked_seq, now_us);
+}
+
+/* Forgets those who left. One that was struck off is remembered while a change may have waited for
+ * it in vain. */
+static void peers_forget(struct fleet *fleet, uint64_t now_us) {
+    for (size_t i = 0; i < fleet->peer_count;) {
+        struct fleet_peer *peer = &fleet->peers[i];
+        bool is_told_of =
+            peer->gone_us != 0 && now_us < peer->gone_us + fleet->lease_us + fleet->margin_us;
+        if (peer->is_seen || is_told_of)
+            i++;
+        else
+            *peer = fleet->peers[--fleet->peer_count];
+    }
+}
+
+/* The list is of another history, or we were struck off: it may lack somebody who still acts. */
+static void unsure(struct fleet *fleet, uint64_t now_us) {
+    fleet->unsure_until_us = now_us + fleet->lease_us + fleet->margin_us;
+}
+
+void fleet_look(struct fleet *fleet, const struct replica *rows, size_t count, uint64_t now_us) {
+    bool was_listed = fleet->is_listed;
+    fleet->is_listed = false;
+    fleet->is_alone = true;
+    for (size_t i = 0; i < fleet->peer_count; i++)
+        fleet->peers[i].is_seen = false;
+    for (size_t i = 0; i < count; i++) {
+        bool is_self = uuid_equal(&rows[i].id, &fleet->self.row.id);
+        fleet->is_listed |= is_self;
+        fleet->is_alone &= is_self;
+        if (is_self)
+            fleet->self.row = rows[i];
+        else
+            peer_look(fleet, &rows[i], now_us);
+    }
+    peers_forget(fleet, now_us);
+    if (was_listed && !fleet->is_listed)
+        unsure(fleet, now_us);
+    if (fleet->is_listed && fleet->is_alone && fleet->look.asked_us > fleet->told_us)
+        fleet->told_us = fleet->told_before_us = fleet->look.asked_us;
+    /* What was told after the poll was asked may be of a row that it did not see. */
+    if (fleet->is_listed)
+        fleet->look.listed_until_us = fleet->told_before_us + fleet->lease_us;
+    if (mutant_is(MUTANT_LATE_LEASE))
+        fleet->look.asked_us = now_us;
+}
+
+void fleet_applied(struct fleet *fleet, const struct feed *feed, uint64_t now_us) {
+    bool is_first = fleet->applied.epoch == 0;
+    fleet->applied = (struct place){feed->epoch, feed->seq, feed->mark};
+    fleet->self.row.acked_seq = feed->seq;
+    if (feed->is_foreign && !is_first) {
+        unsure(fleet, now_us);
+        fleet->self.mark_count = 0;
+        for (size_t i = 0; i < fleet->peer_count; i++)
+            fleet->peers[i].mark_count = 0;
+    }
+    peer_mark(&fleet->self, feed->seq, now_us);
+}
+
+/* ---- being listed ---------------------------------------------------------------------------- */
+
+bool fleet_must_report(const struct fleet *fleet, uint64_t now_us) {
+    if (!fleet->is_listed)
+        return true;
+    return !fleet->is_alone && (memcmp(&fleet->told, &fleet->applied, sizeof(fleet->told)) != 0 ||
+                                now_us - fleet->told_us >= fleet->lease_us / BEATS_PER_LEASE);
+}
+
+void fleet_told(struct fleet *fleet, const struct place *place, uint64_t sent_us) {
+    fleet->told = *place;
+    if (sent_us > fleet->told_us)
+        fleet->told_us = sent_us;
+}
+
+const struct replica *fleet_dead(const struct fleet *fleet, uint64_t now_us) {
+    for (size_t i = 0; i < fleet->peer_count; i++) {
+        const struct fleet_peer *peer = &fleet->peers[i];
+        if (peer->gone_us == 0 && now_us - peer->moved_us > fleet->lease_us + fleet->margin_us)
+            return &peer->row;
+    }
+    return NULL;
+}
+
+void fleet_dropped(struct fleet *fleet, const struct uuid *id, uint64_t now_us) {
+    struct fleet_peer *peer = peer_find(fleet, id);
+    if (peer != NULL)
+        peer->gone_us = now_us;
+}
+
+/* ---- acknowledging --------------------------------------------------------------------------- */
+
+uint64_t fleet_acknowledged(const struct fleet *fleet, uint64_t now_us) {
+    uint64_t seq = fleet->applied.seq;
+    if (mutant_is(MUTANT_NO_WAIT))
+        return seq;
+    if (now_us < fleet->unsure_until_us)
+        return 0;
+    for (size_t i = 0; i < fleet->peer_count; i++)
+        if (fleet->peers[i].gone_us == 0 && fleet->peers[i].row.acked_seq < seq)
+            seq = fleet->peers[i].row.acked_seq;
+    return seq;
+}
+
+size_t fleet_live(const struct fleet *fleet) {
+    size_t count = 1;
+    for (size_t i = 0; i < fleet->peer_count; i++)
+        count += fleet->peers[i].gone_us == 0;
+    return count;
+}
+
+/* The earliest arrival that includes the change. */
+static uint64_t peer_spread(const struct fleet_peer *peer, uint64_t seq, uint64_t committed_us) {
+    uint64_t oldest = peer->mark_count > FLEET_MARKS ? peer->mark_count - FLEET_MARKS : 0;
+    for (uint64_t i = oldest; i < peer->mark_count; i++) {
+        uint64_t at_us = peer->marks[i % FLEET_MARKS].at_us;
+        if (peer->marks[i % FLEET_MARKS].seq >= seq)
+            return at_us > committed_us ? at_us - committed_us : 0;
+    }
+    return UINT64_MAX;
+}
+
+void fleet_spread(const struct fleet *fleet, uint64_t seq, uint64_t committed_us,
+                  void (*each)(void *self, const struct replica *replica, uint64_t us),
+                  void *self) {
+    each(self, &fleet->self.row, peer_spread(&fleet->self, seq, committed_us));
+    for (size_t i = 0; i < fleet->peer_count; i++) {
+        const struct fleet_peer *peer = &fleet->peers[i];
+        if (peer->gone_us == 0 || peer->gone_us > committed_us)
+            each(self, &peer->row, peer_spread(peer, seq, committed_us));
+    }
+}

@@ -1,0 +1,158 @@
+"""Several replicas on one registry: what one acknowledges as cut, no other mints for."""
+
+import datetime
+import signal
+import time
+
+import pytest
+
+from api import Client, Org, credentials_path, metric
+from daemon import wait_until
+from fleet import Fleet
+
+LEASE_S = 1.0
+MARGIN_S = 0.3
+
+
+class Site:
+    """A fleet with an org, a project, and a service whose tokens mint on every replica."""
+
+    def __init__(self, folder, count):
+        self.fleet = Fleet(folder, count, lease="1s", lease_margin="300ms", poll="50ms").start()
+        self.replicas = self.fleet.replicas
+        self.operators = [Client(replica.address, self.replicas[0].operator_token)
+                          for replica in self.replicas]
+        self.org = Org(self.operators[0])
+        self.project = self.org.project()["name"]
+        self.service = self.org.service("issuer")
+        self.path = credentials_path(self.org.name, self.project)
+
+    def status(self, number, token):
+        client = Client(self.replicas[number].address, token)
+        try:
+            return client.post(self.path).status
+        finally:
+            client.close()
+
+    def warm_token(self):
+        issued = self.service.issue_token()
+        for number in range(len(self.replicas)):
+            assert self.status(number, issued["token"]) == 200
+        return issued
+
+    def revoke(self, issued, by=0, query=""):
+        return self.operators[by].call("DELETE", f"/v1/services/tokens/{issued['id']}{query}")
+
+
+@pytest.fixture
+def make_site(tmp_path):
+    sites = []
+
+    def make(count):
+        sites.append(Site(tmp_path, count))
+        return sites[-1]
+    yield make
+    for site in sites:
+        for replica in site.replicas:
+            if replica.process:
+                replica.signal(signal.SIGCONT)
+        site.fleet.end()
+
+
+def test_revoked_here_is_revoked_there(make_site, rounds):
+    site = make_site(3)
+    for number in range(rounds(10)):
+        issued = site.warm_token()
+        reply = site.revoke(issued, by=number % 3)
+        assert [site.status(i, issued["token"]) for i in range(3)] == [401, 401, 401]
+        applied = reply.json["applied"]
+        assert reply.status == 200 and applied["everywhere"], reply
+        assert len({row["id"] for row in applied["replicas"]}) == 3
+        assert {row["name"].split(" ")[-1] for row in applied["replicas"]} == \
+            {replica.address for replica in site.replicas}
+        assert all(row["milliseconds"] <= applied["milliseconds"] + 1
+                   for row in applied["replicas"])
+    assert [metric(replica, "mintd_replicas") for replica in site.replicas] == [3, 3, 3]
+
+
+def test_a_replica_that_stops_is_not_waited_for(make_site):
+    site = make_site(2)
+    site.replicas[1].stop()
+    issued = site.service.issue_token()
+    assert len(site.revoke(issued).json["applied"]["replicas"]) == 1
+
+
+def test_a_replica_that_hangs(make_site):
+    """It is waited for until its lease is over; when it wakes up it mints nothing by what it
+    remembers; and it comes back by itself."""
+    site = make_site(2)
+    issued = site.warm_token()
+    site.replicas[1].signal(signal.SIGSTOP)
+    time.sleep(0.2)
+    begun = time.monotonic()
+    reply = site.revoke(issued)
+    took = time.monotonic() - begun
+    applied = reply.json["applied"]
+    # Its row moved last at most a beat before the commit.
+    assert LEASE_S + MARGIN_S - 0.6 < took < LEASE_S + MARGIN_S + 5, took
+    assert not applied["everywhere"]
+    assert [row["milliseconds"] is None for row in applied["replicas"]] == [False, True]
+    site.replicas[0].log_lines("nobody waits for it any more")
+    site.replicas[1].signal(signal.SIGCONT)
+    assert site.status(1, issued["token"]) in (401, 503)
+    other = site.service.issue_token()
+    wait_until(lambda: site.status(1, other["token"]) == 200, "the replica to come back")
+    assert site.status(1, issued["token"]) == 401
+    assert site.revoke(other).json["applied"]["everywhere"]
+    assert site.status(1, other["token"]) == 401
+
+
+def test_killed_replica_delays_one_lease_at_most(make_site):
+    site = make_site(2)
+    site.replicas[1].kill()
+    begun = time.monotonic()
+    for _ in range(3):
+        site.revoke(site.service.issue_token())
+    assert time.monotonic() - begun < 3 * (LEASE_S + MARGIN_S) + 10
+    wait_until(lambda: metric(site.replicas[0], "mintd_replicas") == 1, "it to be struck off")
+    assert len(site.revoke(site.service.issue_token()).json["applied"]["replicas"]) == 1
+
+
+def test_without_waiting(make_site):
+    site = make_site(2)
+    issued = site.warm_token()
+    site.replicas[1].signal(signal.SIGSTOP)
+    begun = time.monotonic()
+    reply = site.revoke(issued, query="?wait=0")
+    assert time.monotonic() - begun < LEASE_S
+    assert reply.status == 202 and "applied" not in reply.json
+    by = datetime.datetime.fromisoformat(reply.json["effectiveBy"].replace("Z", "+00:00"))
+    left = by.timestamp() - time.time()
+    assert 0 < left < LEASE_S + MARGIN_S + 3
+    time.sleep(max(0, LEASE_S + MARGIN_S - (time.monotonic() - begun)))
+    site.replicas[1].signal(signal.SIGCONT)
+    assert site.status(1, issued["token"]) != 200
+    site.operators[0].refused(400, "DELETE", "/v1/services/tokens/x?wait=2", about="wait")
+
+
+def test_drain_answers_who_waits(make_site):
+    site = make_site(2)
+    issued = site.warm_token()
+    site.replicas[1].signal(signal.SIGSTOP)
+    client = site.operators[0]
+    client.connection.request("DELETE", f"/v1/services/tokens/{issued['id']}",
+                              headers={"Authorization": f"Bearer {client.token}"})
+    time.sleep(0.3)
+    site.replicas[0].signal(signal.SIGTERM)
+    answer = client.connection.getresponse()
+    assert answer.status == 202 and b"effectiveBy" in answer.read()
+
+
+def test_killed_and_started_again(make_site):
+    """A replica's next life is another one: nothing of the first is acknowledged for it."""
+    site = make_site(2)
+    issued = site.warm_token()
+    site.replicas[1].kill()
+    site.replicas[1].start()
+    site.revoke(issued)
+    assert [site.status(i, issued["token"]) for i in range(2)] == [401, 401]
