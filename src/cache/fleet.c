@@ -103,8 +103,8 @@ void fleet_look(struct fleet *fleet, const struct replica *rows, size_t count, u
     /* What was told after the poll was asked may be of a row that it did not see. */
     if (fleet->is_listed)
         fleet->look.listed_until_us = fleet->told_before_us + fleet->lease_us;
-    if (mutant_is(MUTANT_LATE_LEASE))
-        fleet->look.asked_us = now_us;
+    if (fleet->is_listed && mutant_is(MUTANT_LATE_LEASE))
+        fleet->look = (struct look){now_us, now_us + fleet->lease_us};
 }
 
 void fleet_applied(struct fleet *fleet, const struct feed *feed, uint64_t now_us) {

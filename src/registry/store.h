@@ -181,8 +181,8 @@ must_check bool store_feed(struct session *session, const struct place *from, st
 /* The replicas: who serves, and how far each has applied the changes. A change is acknowledged when
  * all that are listed have applied it. */
 #define REPLICAS_MAX 256
-/* Lists a process that has nothing cached yet, in the place of one with its id that is no more: its
- * acked_seq is the counter. OVERLOADED above REPLICAS_MAX. */
+/* Lists a process that accepts nothing until it has polled again: its acked_seq is the counter.
+ * NAME_TAKEN if it is listed, for then it may be past that; OVERLOADED above REPLICAS_MAX. */
 must_check bool store_replica_add(struct session *session, const struct replica *replica,
                                   struct error *ret_error);
 /* Every worker of it has applied the changes up to the place. NOT_FOUND if it is not listed (any

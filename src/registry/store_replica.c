@@ -13,13 +13,15 @@ static bool room_check(struct session *session, struct error *ret_error) {
 
 bool store_replica_add(struct session *session, const struct replica *replica,
                        struct error *ret_error) {
-    bool ok =
-        session_write(session, ret_error) && room_check(session, ret_error) &&
-        session_do(session, STATEMENT_REPLICA_ADD,
-                   PARAMETERS(value_uuid(&replica->id), value_text(text_of(replica->name)),
-                              value_number((int64_t)replica->beat), value_number(replica->seen_s)),
-                   ret_error) &&
-        session_commit(session, ret_error);
+    const struct row *row = NULL;
+    const struct value parameters[] = {value_uuid(&replica->id), value_text(text_of(replica->name)),
+                                       value_number((int64_t)replica->beat),
+                                       value_number(replica->seen_s)};
+    bool ok = session_write(session, ret_error) && room_check(session, ret_error) &&
+              session_row(session, STATEMENT_REPLICA_ADD, parameters, array_count(parameters), &row,
+                          ret_error) &&
+              (row != NULL || error_set(ret_error, ERROR_NAME_TAKEN, "of this replica")) &&
+              session_commit(session, ret_error);
     return session_end(session, ok);
 }
 

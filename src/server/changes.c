@@ -331,10 +331,17 @@ static void fleet_make(struct changes *changes, struct server *server) {
     fleet_open(&changes->fleet, &options);
 }
 
+static void leave_run(void *self, struct session *session) {
+    struct changes *changes = self;
+    struct error error;
+    (void)!store_replica_remove(session, &changes->report_self.id, &error);
+}
+
 /* Listed, then polled. Where the registry takes no changes that is made up for by a later poll. */
 static bool first_poll(struct changes *changes, struct error *ret_error) {
     struct registry *registry = changes->server->options.registry;
     report_prepare(changes, clock_monotonic_us());
+    registry_run(registry, true, leave_run, changes); /* whose place this process takes */
     registry_run(registry, true, report_run, changes);
     report_end(changes);
     fleet_ask(&changes->fleet, clock_monotonic_us());
@@ -375,12 +382,6 @@ bool changes_open(struct changes *changes, struct server *server, struct error *
     }
     registry_on_commit(server->options.registry, commit_hint, changes);
     return true;
-}
-
-static void leave_run(void *self, struct session *session) {
-    struct changes *changes = self;
-    struct error error;
-    (void)!store_replica_remove(session, &changes->report_self.id, &error);
 }
 
 void changes_leave(struct changes *changes) {
