@@ -3,9 +3,10 @@
 
     tests/service/bad_days.py [--seconds 4] [DAY...]
 
-starts PostgreSQL, Redis, three mintd and HAProxy on loopback, and prints a line a day. The exit code
-is 1 if anything was wrong: a revoked token accepted after the acknowledgement, or later than lease
-and margin after its commit; a good token told 401; or a failure on a day that must have none."""
+starts PostgreSQL, Redis, three mintd and HAProxy on loopback, and prints a line a day. The exit
+code is 1 if anything was wrong: a revoked token accepted after the acknowledgement, or later than
+lease and margin after its commit; a good token told 401; or a failure on a day that must have
+none."""
 
 import argparse
 import contextlib
@@ -158,8 +159,8 @@ def registry_paused(fleet, _seconds):
 @day()
 def registry_out_of_connections(fleet, _seconds):
     """All connections are cut, and others have taken every place."""
-    program = ["psql", "-h", str(fleet.postgres.folder), "-p", str(fleet.postgres.port), "-U", "mint",
-               "-d", "postgres", "-c"]
+    program = ["psql", "-h", str(fleet.postgres.folder), "-p", str(fleet.postgres.port),
+               "-U", "mint", "-d", "postgres", "-c"]
     hogs = [subprocess.Popen([*program, "SELECT pg_sleep(600)"], stdout=subprocess.DEVNULL,
                              stderr=subprocess.DEVNULL) for _ in range(45)]
     time.sleep(0.3)
