@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Bad days of a fleet, each under load: what failed, and whether a revoked token was accepted.
 
     tests/service/bad_days.py [--seconds 4] [DAY...]
