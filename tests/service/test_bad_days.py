@@ -31,5 +31,7 @@ def test_bad_day(name, fleet, load, request):
     if name == "clocks-apart" and not bad_days.faketime():
         pytest.skip("there is no libfaketime")
     findings = bad_days.live(name, fleet, load, 2)
-    assert findings.sent > 100 and findings.revoked > 0 or name.startswith("registry"), findings
+    assert findings.sent > 100, findings
+    # With a replica or the registry away a revoke waits for longer than the day may last.
+    assert findings.revoked > 0 or name.startswith(("registry", "replica")), findings
     assert not bad_days.wrong_of(name, findings, fleet), findings

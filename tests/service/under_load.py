@@ -148,6 +148,7 @@ class Token:
     path: str
     revoke_asked: float = 0.0
     revoke_done: float = 0.0
+    accepted: list = field(default_factory=list)  # when requests were sent since it was asked for
 
 
 @dataclass
@@ -159,7 +160,7 @@ class Findings:
     revoked: int = 0
     not_revoked: collections.Counter = field(default_factory=collections.Counter)
     after_acknowledgement_s: list = field(default_factory=list)
-    after_request_s: float = 0.0  # of the revoke, so a little before its commit
+    after_commit_s: float = 0.0
     good_refused: list = field(default_factory=list)
     slowest_s: float = 0.0
 
@@ -169,7 +170,7 @@ class Findings:
         return (f"{self.sent:6} sent, failed {failed or 'none'}; {self.revoked} revoked, accepted "
                 f"after the acknowledgement: {len(self.after_acknowledgement_s) or 'none'}"
                 f"{f' (by {late:.3f} s)' if late else ''}, after the commit by at most "
-                f"{self.after_request_s:.3f} s; good tokens told 401: "
+                f"{self.after_commit_s:.3f} s; good tokens told 401: "
                 f"{len(self.good_refused) or 'none'}; slowest {self.slowest_s:.2f} s")
 
 
@@ -237,8 +238,8 @@ class Load:
             found.slowest_s = max(found.slowest_s, received - sent)
             if status == 200 and done and sent > done:
                 found.after_acknowledgement_s.append(sent - done)
-            if status == 200 and asked and sent > asked:
-                found.after_request_s = max(found.after_request_s, sent - asked)
+            if status == 200 and asked:
+                token.accepted.append(sent)
             if status == 401 and (not asked or received < asked):
                 found.good_refused.append(token.token_id)
             # A token that is being revoked may be refused, or not be looked up at the moment.
@@ -269,5 +270,9 @@ class Load:
             if reply.status == 200:
                 token.revoke_done = time.monotonic()
                 self.findings.revoked += 1
+                committed = token.revoke_done - reply.json["applied"]["milliseconds"] / 1000
+                for sent in token.accepted:
+                    self.findings.after_commit_s = max(self.findings.after_commit_s,
+                                                       sent - committed)
             else:
                 self.findings.not_revoked[reply.status] += 1
