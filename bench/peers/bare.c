@@ -221,7 +221,7 @@ int main(void) {
     settings.on_body = on_body;
     settings.on_message_complete = on_complete;
     if (uv_loop_init(&loop) != 0 || uv_tcp_init(&loop, &listener) != 0 ||
-        uv_ip4_addr("127.0.0.1", atoi(port), &address) != 0 ||
+        uv_ip4_addr("127.0.0.1", (int)strtol(port, NULL, 10), &address) != 0 ||
         uv_tcp_bind(&listener, (const struct sockaddr *)&address, 0) != 0 ||
         uv_listen((uv_stream_t *)&listener, 1024, on_connection) != 0) {
         (void)fprintf(stderr, "bare: cannot listen on port %s\n", port);
