@@ -1,95 +1,25 @@
-/* A Redis client on a loop: commands and their deadlines, the breaker, and connecting anew. */
+/* A Redis client on a loop: commands and their deadlines, answers, pushes, and the breaker. */
 #include "io/redis.h"
 
-#include <errno.h>
 #include <hiredis/hiredis.h>
-#include <hiredis/read.h>
 #include <stdlib.h>
 
-#include "base/memory.h"
-#include "io/loop_parts.h"
 #include "io/redis_parts.h"
 
 #define REDIS_MAGIC 0x72656469U
-#define CONNECT_MS 2000 /* to connect and to be greeted */
-#define BACKOFF_MIN_MS 50
-#define BACKOFF_MAX_MS 5000
 #define REST_MAX_MS 10000
 #define TRIAL_MS 1000 /* a trial not answered by then: the connection may be dead */
 #define WATCH_MS 5    /* how exactly deadlines are kept */
-#define KEEPALIVE_S 15
-#define READ_BYTES (16 * 1024) /* that hiredis reads at once */
-#define READS_PER_TURN 64
-#define REDIS_ELEMENTS_MAX 4096 /* of a list: invalidated keys */
+#define SENTINELS_COMMAND_MS 1000
 
-/* What is going on with the connection. */
-enum phase { PHASE_WAITING, PHASE_RESOLVING, PHASE_ASKING_SENTINEL, PHASE_GREETING, PHASE_READY };
-
-/* What looks at a connection's socket; lives until libuv has closed its handle. */
-struct link {
-    uv_poll_t poll;
-    struct redis *redis; /* NULL: the connection is gone */
-    int events;
-};
-
-/* Something that was sent, in the order of the answers. */
-struct slot {
-    void (*take)(struct redis *redis, const struct slot *slot, const redisReply *reply);
-    struct redis_command *command; /* NULL: nobody waits any more */
-    const char *what;              /* of a greeting */
-    uint64_t sent_us;
-};
-
-struct redis {
-    uint32_t magic;
-    enum redis_state state;
-    enum phase phase;
-    bool has_ended;
-    struct loop *loop;
-    struct loop_part part;
-    struct redis_handler handler;
-    struct redis_url url;
-    const char *prefix;    /* NULL: none */
-    const char *channel;   /* NULL: none */
-    struct redis_tls *tls; /* NULL: none */
-    struct ssl_st *ssl;    /* of the connection */
-    uint64_t command_us;
-    redisContext *context; /* NULL: not connected */
-    struct link *link;     /* goes with it */
-    bool is_connected;
-    struct loop_timer retry; /* connects, ends a rest, or gives a greeting up */
-    struct loop_timer watch; /* deadlines */
-    uv_getaddrinfo_t resolving;
-    const char *host;          /* that is being connected to; NULL: a unix socket */
-    struct redis_place master; /* as a sentinel named it */
-    char master_host[64];
-    size_t sentinel;
-    uint32_t backoff_ms;
-    uint32_t rest_ms;
-    uint32_t slow_count;
-    size_t greetings; /* answers still to come */
-    struct redis_command trial;
-    struct redis_counts counts;
-    struct slot slots[REDIS_UNDER_WAY_MAX]; /* a ring; `first` is answered next */
-    size_t first;                           /* both count on, past the size */
-    size_t end;
-    char why[160];
-};
-
-static struct slot *slot_at(struct redis *redis, size_t number) {
+static struct redis_slot *slot_at(struct redis *redis, size_t number) {
     return &redis->slots[number % REDIS_UNDER_WAY_MAX];
 }
 
-static void retry_in(struct redis *redis, uint32_t ms);
-static void greeting_done(struct redis *redis);
-
-static void state_set(struct redis *redis, enum redis_state state, const char *why) {
+void redis_state_set(struct redis *redis, enum redis_state state, const char *why) {
     bool is_new = redis->state != state;
     redis->state = state;
-    if (state == REDIS_UP)
-        redis->why[0] = '\0';
-    else if (why != NULL)
-        (void)snprintf(redis->why, sizeof(redis->why), "%s", why);
+    (void)snprintf(redis->why, sizeof(redis->why), "%s", why);
     if (is_new && redis->handler.state != NULL)
         redis->handler.state(redis->handler.self, state, redis->why);
 }
@@ -102,53 +32,66 @@ static void answer(struct redis_command *command, const struct redis_reply *repl
 }
 
 static void answer_away(struct redis *redis, size_t number) {
-    struct redis_command *command = slot_at(redis, number)->command;
-    slot_at(redis, number)->command = NULL;
-    if (command == NULL)
-        return;
-    redis->counts.late++;
-    answer(command, &(struct redis_reply){.answer = REDIS_AWAY});
+    struct redis_slot *slot = slot_at(redis, number);
+    struct redis_command *command = slot->command;
+    slot->command = NULL;
+    redis->counts.late += slot->deadline_us != REDIS_NO_DEADLINE;
+    slot->deadline_us = REDIS_NO_DEADLINE;
+    if (command != NULL)
+        answer(command, &(struct redis_reply){.answer = REDIS_AWAY});
 }
 
 /* Nothing that was sent will be answered. */
 static void slots_drop(struct redis *redis) {
     while (redis->first != redis->end)
         answer_away(redis, redis->first++);
+    redis->written = redis->end;
     loop_timer_stop(&redis->watch);
 }
 
-static void on_link_closed(uv_handle_t *handle) {
-    free(handle->data);
+/* "127.0.0.1:6379: Connection refused" */
+static void why_write(const struct redis *redis, const char *why, char (*ret_why)[200]) {
+    const struct redis_place *place = &redis->place;
+    if (place->host == NULL)
+        (void)snprintf(*ret_why, sizeof(*ret_why), "%s", why);
+    else
+        (void)snprintf(*ret_why, sizeof(*ret_why), "%s%.100s:%u: %s",
+                       redis->served != NULL ? "sentinel " : "", place->host, place->port, why);
 }
 
-static void connection_close(struct redis *redis) {
-    if (redis->link != NULL) {
-        redis->link->redis = NULL;
-        uv_close((uv_handle_t *)&redis->link->poll, on_link_closed);
-    }
-    if (redis->context != NULL)
-        redisFree(redis->context);
-    redis->link = NULL;
-    redis->context = NULL;
-    redis->ssl = NULL; /* the context's */
-    redis->is_connected = false;
-}
-
-/* Closes the connection; `why` says what it was. Another try follows, later each time. */
-static void connection_drop(struct redis *redis, const char *why) {
-    state_set(redis, REDIS_CONNECTING, why); /* which may be the connection's own */
-    connection_close(redis);
-    redis->phase = PHASE_WAITING;
-    slots_drop(redis);
-    if (redis->has_ended)
-        return;
+/* Twice as long as the last time, half of it by chance, so that a fleet does not come back in one
+ * moment; and from the start after a connection that has lasted. */
+static uint32_t backoff_next(struct redis *redis) {
+    uint64_t now_us = loop_clock(redis->loop)->monotonic_us;
+    if (redis->phase == PHASE_READY &&
+        now_us - redis->ready_us >= (uint64_t)REDIS_BACKOFF_MAX_MS * 1000)
+        redis->backoff_ms = REDIS_BACKOFF_MIN_MS;
     uint32_t ms = redis->backoff_ms;
-    /* Half of it by chance, so that a fleet does not come back in one moment. */
-    uint32_t jitter = (uint32_t)(clock_monotonic_ns() / 64 % (ms / 2 + 1));
-    redis->backoff_ms = ms * 2 < BACKOFF_MAX_MS ? ms * 2 : BACKOFF_MAX_MS;
-    redis->sentinel++;
+    redis->backoff_ms = ms * 2 < REDIS_BACKOFF_MAX_MS ? ms * 2 : REDIS_BACKOFF_MAX_MS;
+    return ms / 2 + (uint32_t)(clock_monotonic_ns() / 64 % (ms / 2 + 1));
+}
+
+void redis_drop(struct redis *redis, const char *why) {
+    char whole[200];
+    why_write(redis, why, &whole);
+    redis_socket_close(redis);
+    uint32_t ms = backoff_next(redis);
+    redis->tries += redis->phase != PHASE_READY;
+    redis->phase = PHASE_WAITING;
+    redis->place.host = NULL;
     redis->master.host = NULL; /* the sentinels are asked again */
-    retry_in(redis, ms / 2 + jitter);
+    redis_state_set(redis, REDIS_CONNECTING, whole);
+    slots_drop(redis);
+    redis_connect_in(redis, ms);
+}
+
+void redis_ready(struct redis *redis) {
+    redis->phase = PHASE_READY;
+    redis->ready_us = loop_clock(redis->loop)->monotonic_us;
+    redis->slow_count = 0;
+    redis->rest_ms = REDIS_REST_MS;
+    redis->counts.connects++;
+    redis_state_set(redis, REDIS_UP, "");
 }
 
 /* ---- deadlines and the breaker --------------------------------------------------------------- */
@@ -163,36 +106,48 @@ static void rest_begin(struct redis *redis) {
     uint32_t ms = redis->rest_ms;
     redis->rest_ms = ms * 2 < REST_MAX_MS ? ms * 2 : REST_MAX_MS;
     redis->slow_count = 0;
-    state_set(redis, REDIS_RESTING, "it answers too slowly, and is left alone for a while");
+    redis_state_set(redis, REDIS_RESTING, "it answers too slowly, and is left alone for a while");
     for (size_t i = redis->first; i != redis->end; i++)
         answer_away(redis, i);
-    retry_in(redis, ms);
+    redis_connect_in(redis, ms);
 }
 
-static void note_slow(struct redis *redis) {
-    if (redis->state == REDIS_UP && ++redis->slow_count >= REDIS_SLOW_MAX)
-        rest_begin(redis);
-}
-
-/* Answers what is late. Answers come in order and deadlines mostly do; all are looked at. */
+/* Answers what is late. Answers come in order and deadlines mostly do; all are looked at. What is
+ * found late in one look has one cause, and counts once. */
 static void on_watch(struct loop_timer *timer) {
     struct redis *redis = container_of(timer, struct redis, watch);
+    redis_socket_read(redis); /* an answer that waits for a busy loop is not late */
     uint64_t now_us = loop_clock(redis->loop)->monotonic_us;
-    bool is_waiting = false;
+    bool is_waiting = false, is_late = false;
     size_t end = redis->end;
-    for (size_t i = redis->first; i < end && i >= redis->first; i++) {
-        struct redis_command *command = slot_at(redis, i)->command;
-        if (command == NULL)
+    for (size_t i = redis->first; i < end; i++) {
+        uint64_t deadline_us = slot_at(redis, i)->deadline_us;
+        if (deadline_us == REDIS_NO_DEADLINE)
             continue;
-        if (command->deadline_us > now_us) {
-            is_waiting = true;
-            continue;
-        }
-        answer_away(redis, i);
-        note_slow(redis);
+        bool is_over = i < redis->written && deadline_us <= now_us;
+        is_waiting |= !is_over;
+        is_late |= is_over;
+        if (is_over)
+            answer_away(redis, i);
     }
+    if (is_late && redis->state == REDIS_UP && ++redis->slow_count >= REDIS_SLOW_MAX)
+        rest_begin(redis);
     if (is_waiting || redis->end > end)
         watch_start(redis);
+}
+
+static void on_trial(struct redis_command *command, const struct redis_reply *reply) {
+    struct redis *redis = command->owner;
+    if (reply->answer == REDIS_AWAY) {
+        /* Not even in a second: perhaps nobody is there any more. */
+        if (redis->context != NULL)
+            redis_drop(redis, "it does not answer");
+    } else if (redis->state == REDIS_RESTING) {
+        if (clock_monotonic_us() - redis->trial_us > redis->command_us)
+            rest_begin(redis);
+        else
+            redis_state_set(redis, REDIS_UP, "");
+    }
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -246,31 +201,28 @@ static struct redis_reply reply_of(const redisReply *reply) {
 
 /* A server that is read-only now, or no longer what it was, is asked no more. */
 static bool has_changed(struct text error) {
-    return text_starts(error, TEXT("READONLY")) || text_starts(error, TEXT("MOVED")) ||
-           text_starts(error, TEXT("LOADING")) || text_starts(error, TEXT("MASTERDOWN")) ||
-           text_starts(error, TEXT("NOAUTH"));
+    static const char *const words[] = {"READONLY", "MOVED", "LOADING", "MASTERDOWN", "NOAUTH"};
+    for (size_t i = 0; i < array_count(words); i++)
+        if (text_starts(error, text_of(words[i])))
+            return true;
+    return false;
 }
 
-static void take_answer(struct redis *redis, const struct slot *slot, const redisReply *reply) {
+static void take_answer(struct redis *redis, const struct redis_slot *slot,
+                        const redisReply *reply) {
     const redisContext *context = redis->context;
-    uint64_t now_us = clock_monotonic_us();
     struct redis_reply read = reply_of(reply);
     redis->counts.refused += read.answer == REDIS_REFUSED;
-    bool is_slow = now_us - slot->sent_us > redis->command_us;
-    if (!is_slow && redis->state == REDIS_UP) {
+    if (slot->deadline_us != REDIS_NO_DEADLINE && redis->state == REDIS_UP) {
         redis->slow_count = 0;
         redis->rest_ms = REDIS_REST_MS;
     }
     if (slot->command != NULL)
         answer(slot->command, &read);
-    if (redis->context != context)
-        return;
-    if (read.answer == REDIS_REFUSED && has_changed(read.bytes)) {
+    if (redis->context == context && read.answer == REDIS_REFUSED && has_changed(read.bytes)) {
         char why[128];
         (void)snprintf(why, sizeof(why), "%.*s", (int)read.bytes.len, read.bytes.at);
-        connection_drop(redis, why);
-    } else if (is_slow && slot->command != NULL) {
-        note_slow(redis);
+        redis_drop(redis, why);
     }
 }
 
@@ -297,29 +249,28 @@ static void take_push(struct redis *redis, const redisReply *push) {
     if (push->elements == 2 && is_word(push->element[0], "invalidate"))
         take_invalidation(redis, push->element[1]);
     else if (push->elements == 3 && is_word(push->element[0], "subscribe"))
-        greeting_done(redis);
+        redis_connect_greeted(redis);
     else if (push->elements == 3 && is_word(push->element[0], "message") &&
              push->element[2]->str != NULL && redis->handler.message != NULL)
         redis->handler.message(redis->handler.self, reply_text(push->element[2]));
 }
 
-static void take(struct redis *redis, const redisReply *reply) {
+void redis_take(struct redis *redis, const redisReply *reply) {
     if (reply->type == REDIS_REPLY_PUSH) {
         take_push(redis, reply);
     } else if (redis->first == redis->end) {
-        connection_drop(redis, reply->type == REDIS_REPLY_ERROR ? reply->str
-                                                                : "it answers what nobody asked");
+        redis_drop(redis,
+                   reply->type == REDIS_REPLY_ERROR ? reply->str : "it answers what nobody asked");
     } else {
-        struct slot slot = *slot_at(redis, redis->first++);
+        struct redis_slot slot = *slot_at(redis, redis->first++);
         slot.take(redis, &slot, reply);
     }
 }
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
-/* Sent with the others at the turn's end. */
-static bool words_send(struct redis *redis, const struct slot *slot, const struct text *words,
-                       size_t count) {
+bool redis_words_send(struct redis *redis, const struct redis_slot *slot, const struct text *words,
+                      size_t count) {
     const char *at[REDIS_WORDS_MAX];
     size_t lens[REDIS_WORDS_MAX];
     check(count > 0 && count <= REDIS_WORDS_MAX);
@@ -340,359 +291,63 @@ bool redis_is_usable(const struct redis *redis) {
 
 static bool command_send(struct redis *redis, struct redis_command *command,
                          const struct text *words, size_t count, uint64_t wait_us) {
-    struct slot slot = {take_answer, command, NULL, loop_clock(redis->loop)->monotonic_us};
-    if (!words_send(redis, &slot, words, count))
+    const struct redis_slot slot = {
+        .take = take_answer, .command = command, .deadline_us = wait_us};
+    if (!redis_words_send(redis, &slot, words, count))
         return false;
     redis->counts.commands++;
     if (command != NULL) {
         command->redis = redis;
         command->slot = redis->end - 1;
-        command->deadline_us = slot.sent_us + wait_us;
-        watch_start(redis);
     }
+    watch_start(redis);
     return true;
 }
 
 bool redis_send(struct redis *redis, struct redis_command *command, const struct text *words,
                 size_t count) {
     magic_check(redis, REDIS_MAGIC);
-    return redis_is_usable(redis) && command_send(redis, command, words, count, redis->command_us);
+    return redis_is_usable(redis) && redis_socket_unsent(redis) < REDIS_UNSENT_BYTES_MAX &&
+           command_send(redis, command, words, count, redis->command_us);
 }
 
 void redis_forget(struct redis_command *command) {
     if (command->redis == NULL)
         return;
-    struct slot *slot = slot_at(command->redis, command->slot);
+    struct redis_slot *slot = slot_at(command->redis, command->slot);
     if (slot->command == command)
         slot->command = NULL;
     command->redis = NULL;
 }
 
-/* ---- the socket ------------------------------------------------------------------------------ */
-
-static void on_poll(uv_poll_t *handle, int status, int events);
-
-/* Closes it for what hiredis or OpenSSL says. */
-static void connection_fail(struct redis *redis) {
-    const char *why = redis->ssl != NULL ? redis_tls_why(redis->ssl) : NULL;
-    connection_drop(redis, why != NULL ? why : redis->context->errstr);
+/* Late answers to what was given up come before its own. */
+void redis_trial_begin(struct redis *redis) {
+    redis->trial = (struct redis_command){.done = on_trial, .owner = redis};
+    redis->trial_us = clock_monotonic_us();
+    if (!command_send(redis, &redis->trial, &TEXT("PING"), 1, TRIAL_MS * 1000))
+        redis_drop(redis, "it has not answered for long");
 }
 
-/* To be told of room for what is not sent yet; with TLS, when it is room that it waits for. */
-static void events_set(struct redis *redis) {
-    struct link *link = redis->link;
-    bool has_unsent = !redis->is_connected || redis_has_unsent(redis->context, redis->ssl);
-    int events = UV_READABLE | (has_unsent ? UV_WRITABLE : 0);
-    if (link->events == events)
-        return;
-    link->events = events;
-    check(uv_poll_start(&link->poll, events, on_poll) == 0);
-}
-
-static void write_all(struct redis *redis) {
-    int is_done = 0;
-    if (redisBufferWrite(redis->context, &is_done) != REDIS_OK)
-        connection_fail(redis);
-    else
-        events_set(redis);
+/* The time of what was sent in this turn runs from now on. */
+static void deadlines_set(struct redis *redis) {
+    uint64_t now_us = clock_monotonic_us();
+    if (redis->written < redis->first)
+        redis->written = redis->first; /* answered before the turn's end */
+    for (; redis->written != redis->end; redis->written++) {
+        struct redis_slot *slot = slot_at(redis, redis->written);
+        if (slot->deadline_us != REDIS_NO_DEADLINE)
+            slot->deadline_us += now_us;
+    }
 }
 
 /* At the turn's end: all commands of the turn in one write. */
 static bool flush(struct loop_part *part) {
     struct redis *redis = container_of(part, struct redis, part);
-    if (redis->is_connected && (redis->link->events & UV_WRITABLE) == 0 &&
-        redis_has_unsent(redis->context, redis->ssl))
-        write_all(redis);
-    return false;
-}
-
-/* Takes what has come; false when the connection is gone. */
-static bool replies_take(struct redis *redis) {
-    redisContext *context = redis->context;
-    void *reply = NULL;
-    while (redisGetReplyFromReader(context, &reply) == REDIS_OK && reply != NULL) {
-        take(redis, reply);
-        freeReplyObject(reply);
-        if (redis->context != context)
-            return false;
-    }
-    if (context->err != 0)
-        connection_fail(redis);
-    else if (context->reader->len > REDIS_REPLY_BYTES_MAX)
-        connection_drop(redis, "it sends more than anybody asked for");
-    return redis->context == context;
-}
-
-/* hiredis reads 16 KiB at a time, and TLS may hold more than the socket tells of. */
-static void read_all(struct redis *redis) {
-    for (unsigned i = 0; i < READS_PER_TURN; i++) {
-        size_t before = redis->context->reader->len;
-        if (redisBufferRead(redis->context) != REDIS_OK) {
-            connection_fail(redis);
-            return;
-        }
-        size_t some = redis->context->reader->len - before;
-        if (!replies_take(redis) || some == 0 || (redis->ssl == NULL && some < READ_BYTES))
-            return;
-    }
-}
-
-/* The connection stands or has failed. */
-static bool connected(struct redis *redis) {
-    int number = 0;
-    socklen_t len = sizeof(number);
-    if (getsockopt(redis->context->fd, SOL_SOCKET, SO_ERROR, &number, &len) != 0)
-        number = errno;
-    if (number != 0) {
-        connection_drop(redis, uv_strerror(-number));
+    if (!redis->is_connected)
         return false;
-    }
-    redis->is_connected = true;
-    if (redis->tls == NULL || redis_tls_begin(redis->tls, redis->host, redis->context, &redis->ssl))
-        return true;
-    connection_drop(redis, redis->context->err != 0 ? redis->context->errstr
-                                                    : "TLS cannot begin without a name to check");
-    return false;
-}
-
-static void on_poll(uv_poll_t *handle, int status, int events) {
-    struct link *link = handle->data;
-    struct redis *redis = link->redis;
-    (void)status; /* reading and writing tell it better */
-    (void)events;
-    if (redis == NULL)
-        return;
-    loop_wake(redis->loop);
-    if (!redis->is_connected && !connected(redis))
-        return;
-    read_all(redis);
-    if (redis->context != NULL)
-        write_all(redis);
-}
-
-static bool link_make(struct redis *redis) {
-    struct link *link = calloc(1, sizeof(*link));
-    if (link == NULL)
-        return false;
-    if (uv_poll_init(loop_uv(redis->loop), &link->poll, redis->context->fd) != 0) {
-        free(link);
-        return false;
-    }
-    link->poll.data = link;
-    link->redis = redis;
-    redis->link = link;
-    events_set(redis);
-    return true;
-}
-
-/* ---- the trial after a rest ------------------------------------------------------------------ */
-
-static void on_trial(struct redis_command *command, const struct redis_reply *reply) {
-    struct redis *redis = command->owner;
-    if (reply->answer == REDIS_AWAY) {
-        /* Not even in a second: perhaps nobody is there any more. */
-        if (redis->context != NULL)
-            connection_drop(redis, "it does not answer");
-        return;
-    }
-    if (redis->state != REDIS_RESTING)
-        return;
-    uint64_t sent_us = command->deadline_us - TRIAL_MS * 1000;
-    if (clock_monotonic_us() - sent_us > redis->command_us)
-        rest_begin(redis);
-    else
-        state_set(redis, REDIS_UP, NULL);
-}
-
-/* Asks once, with patience; late answers to what was given up come before its own. */
-static void trial_begin(struct redis *redis) {
-    redis->trial = (struct redis_command){.done = on_trial, .owner = redis};
-    if (!command_send(redis, &redis->trial, &TEXT("PING"), 1, TRIAL_MS * 1000))
-        connection_drop(redis, "it has not answered for long");
-}
-
-/* ---- greeting -------------------------------------------------------------------------------- */
-
-static void greeted(struct redis *redis) {
-    loop_timer_stop(&redis->retry);
-    redis->phase = PHASE_READY;
-    redis->slow_count = 0;
-    redis->counts.connects++;
-    state_set(redis, REDIS_UP, NULL);
-    redis->rest_ms = REDIS_REST_MS;
-    redis->backoff_ms = BACKOFF_MIN_MS;
-}
-
-static void greeting_done(struct redis *redis) {
-    if (redis->greetings > 0 && --redis->greetings == 0)
-        greeted(redis);
-}
-
-static void take_greeting(struct redis *redis, const struct slot *slot, const redisReply *reply) {
-    char why[160];
-    bool is_replica = reply->type == REDIS_REPLY_ARRAY && reply->elements > 0 &&
-                      is_word(reply->element[0], "slave");
-    if (reply->type == REDIS_REPLY_ERROR || is_replica) {
-        (void)snprintf(why, sizeof(why), "%s: %.100s", slot->what,
-                       is_replica ? "it is a replica" : reply->str);
-        connection_drop(redis, why);
-        return;
-    }
-    greeting_done(redis);
-}
-
-static bool greeting_send(struct redis *redis, const struct text *words, size_t count) {
-    struct slot slot = {.take = take_greeting, .what = words[0].at};
-    redis->greetings++;
-    return words_send(redis, &slot, words, count);
-}
-
-/* Its answer is a push. */
-static bool subscription_send(struct redis *redis) {
-    redis->greetings++;
-    return redisAppendCommand(redis->context, "SUBSCRIBE %s", redis->channel) == REDIS_OK;
-}
-
-/* All of it at once; the server takes it in order. */
-static bool greet(struct redis *redis) {
-    char database[16];
-    struct text words[8];
-    size_t count = 0;
-    redis->phase = PHASE_GREETING;
-    redis->greetings = 0;
-    words[count++] = TEXT("HELLO");
-    words[count++] = TEXT("3");
-    if (redis->url.password != NULL) {
-        words[count++] = TEXT("AUTH");
-        words[count++] = text_of(redis->url.user != NULL ? redis->url.user : "default");
-        words[count++] = text_of(redis->url.password);
-    }
-    words[count++] = TEXT("SETNAME");
-    words[count++] = TEXT("mintd");
-    (void)snprintf(database, sizeof(database), "%u", redis->url.database);
-    const struct text select[] = {TEXT_INIT("SELECT"), text_of(database)};
-    const struct text track[] = {
-        TEXT_INIT("CLIENT"), TEXT_INIT("TRACKING"),
-        TEXT_INIT("ON"),     TEXT_INIT("BCAST"),
-        TEXT_INIT("PREFIX"), text_of(redis->prefix != NULL ? redis->prefix : ""),
-        TEXT_INIT("NOLOOP")};
-    return greeting_send(redis, words, count) && greeting_send(redis, select, 2) &&
-           (redis->url.master == NULL || greeting_send(redis, &TEXT("ROLE"), 1)) &&
-           (redis->prefix == NULL || greeting_send(redis, track, array_count(track))) &&
-           (redis->channel == NULL || subscription_send(redis));
-}
-
-/* ---- connecting ------------------------------------------------------------------------------ */
-
-static void take_master(struct redis *redis, const struct slot *slot, const redisReply *reply) {
-    uint64_t port = 0;
-    (void)slot;
-    bool is_named = reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
-                    reply->element[0]->str != NULL && reply->element[1]->str != NULL &&
-                    reply->element[0]->len < sizeof(redis->master_host) &&
-                    text_number(reply_text(reply->element[1]), UINT16_MAX, &port);
-    if (!is_named) {
-        connection_drop(redis, reply->type == REDIS_REPLY_ERROR
-                                   ? reply->str
-                                   : "the sentinel does not know the master");
-        return;
-    }
-    (void)snprintf(redis->master_host, sizeof(redis->master_host), "%s", reply->element[0]->str);
-    redis->master = (struct redis_place){redis->master_host, (uint16_t)port};
-    connection_close(redis);
-    redis->phase = PHASE_WAITING;
-    retry_in(redis, 0);
-}
-
-static bool sentinel_ask(struct redis *redis) {
-    const struct slot slot = {.take = take_master};
-    const struct text words[] = {TEXT_INIT("SENTINEL"), TEXT_INIT("get-master-addr-by-name"),
-                                 text_of(redis->url.master)};
-    redis->phase = PHASE_ASKING_SENTINEL;
-    return words_send(redis, &slot, words, array_count(words));
-}
-
-/* Everything of a new connection, and its first words. */
-static bool connection_arm(struct redis *redis) {
-    bool is_master = redis->url.master == NULL || redis->master.host != NULL;
-    redis->context->reader->maxelements = REDIS_ELEMENTS_MAX;
-    if (redis->url.path == NULL)
-        (void)redisEnableKeepAliveWithInterval(redis->context, KEEPALIVE_S);
-    return link_make(redis) && (is_master ? greet(redis) : sentinel_ask(redis));
-}
-
-/* To an address that needs no resolving, or a unix socket. */
-static void connect_to(struct redis *redis, const char *host, uint16_t port) {
-    redisContext *context = redis->url.path != NULL ? redisConnectUnixNonBlock(redis->url.path)
-                                                    : redisConnectNonBlock(host, port);
-    redis->context = context;
-    if (context != NULL && context->err != 0)
-        connection_fail(redis);
-    else if (context == NULL || !connection_arm(redis))
-        connection_drop(redis, "there is no memory");
-    else
-        retry_in(redis, CONNECT_MS);
-}
-
-static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found) {
-    struct redis *redis = request->data;
-    char host[64];
-    uint16_t port = 0;
-    loop_wake(redis->loop);
-    redis->phase = PHASE_WAITING;
-    if (!redis->has_ended && status == 0) {
-        const struct sockaddr *address = found->ai_addr;
-        port = ntohs(address->sa_family == AF_INET6
-                         ? ((const struct sockaddr_in6 *)(const void *)address)->sin6_port
-                         : ((const struct sockaddr_in *)(const void *)address)->sin_port);
-        status = uv_ip_name(address, host, sizeof(host));
-    }
-    uv_freeaddrinfo(found);
-    if (redis->has_ended)
-        return;
-    if (status != 0)
-        connection_drop(redis, uv_strerror(status));
-    else
-        connect_to(redis, host, port);
-}
-
-static void connect_begin(struct redis *redis) {
-    const struct redis_place *place = &redis->url.places[0];
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
-    char port[8];
-    if (redis->url.path != NULL) {
-        redis->host = NULL;
-        connect_to(redis, NULL, 0);
-        return;
-    }
-    if (redis->url.master != NULL && redis->master.host == NULL)
-        place = &redis->url.places[redis->sentinel % redis->url.place_count];
-    else if (redis->url.master != NULL)
-        place = &redis->master;
-    (void)snprintf(port, sizeof(port), "%u", place->port);
-    redis->host = place->host;
-    redis->resolving.data = redis;
-    redis->phase = PHASE_RESOLVING;
-    int status = uv_getaddrinfo(loop_uv(redis->loop), &redis->resolving, on_resolved, place->host,
-                                port, &hints);
-    if (status != 0)
-        connection_drop(redis, uv_strerror(status));
-}
-
-static void on_retry(struct loop_timer *timer) {
-    struct redis *redis = container_of(timer, struct redis, retry);
-    if (redis->phase == PHASE_READY && redis->state == REDIS_RESTING) {
-        trial_begin(redis);
-    } else if (redis->phase == PHASE_WAITING) {
-        connect_begin(redis);
-    } else if (redis->phase != PHASE_RESOLVING && redis->phase != PHASE_READY) {
-        connection_drop(redis, "it does not answer");
-    }
-}
-
-static void retry_in(struct redis *redis, uint32_t ms) {
-    if (!redis->has_ended && !loop_timer_start(redis->loop, &redis->retry, ms, 0))
-        redis->phase = PHASE_WAITING;
+    if (redis->written != redis->end)
+        deadlines_set(redis);
+    return redis_socket_flush(redis);
 }
 
 /* ---- open and close -------------------------------------------------------------------------- */
@@ -702,10 +357,8 @@ static void end(struct loop_part *part) {
     struct redis *redis = container_of(part, struct redis, part);
     redis->has_ended = true;
     redis->handler = (struct redis_handler){0};
-    loop_timer_stop(&redis->retry);
-    if (redis->phase == PHASE_RESOLVING)
-        (void)uv_cancel((uv_req_t *)&redis->resolving);
-    connection_drop(redis, "the loop has ended");
+    redis_connect_end(redis);
+    redis_drop(redis, "the loop has ended");
 }
 
 static bool options_take(struct redis *redis, const struct redis_options *options,
@@ -724,29 +377,54 @@ static bool options_take(struct redis *redis, const struct redis_options *option
     return !url->is_tls || redis_tls_open(options, &redis->tls, ret_error);
 }
 
-bool redis_open(struct loop *loop, const struct redis_options *options,
-                const struct redis_handler *handler, struct redis **ret_redis,
-                struct error *ret_error) {
+static bool redis_make(struct loop *loop, const struct redis_options *options, struct redis *served,
+                       struct redis **ret_redis, struct error *ret_error);
+
+/* The client of the sentinels, if the URL names some. Its part of the loop is older, and so ends
+ * later. */
+static bool sentinels_make(struct redis *redis, const struct redis_options *options,
+                           struct error *ret_error) {
+    struct redis_options watch = *options;
+    watch.track_prefix = (struct text){0};
+    watch.channel = TEXT("+switch-master");
+    watch.command_ms = SENTINELS_COMMAND_MS;
+    if (redis->url.master == NULL || redis->served != NULL)
+        return true;
+    return redis_make(redis->loop, &watch, redis, &redis->sentinels, ret_error);
+}
+
+static bool redis_make(struct loop *loop, const struct redis_options *options, struct redis *served,
+                       struct redis **ret_redis, struct error *ret_error) {
     struct redis *redis = calloc(1, sizeof(*redis));
     if (redis == NULL)
         return error_set(ret_error, ERROR_OVERLOADED, "memory");
-    if (!options_take(redis, options, ret_error)) {
+    redis->loop = loop;
+    redis->served = served;
+    if (!options_take(redis, options, ret_error) || !sentinels_make(redis, options, ret_error)) {
         redis_tls_close(redis->tls);
         free(redis);
         return false;
     }
     redis->magic = REDIS_MAGIC;
-    redis->loop = loop;
-    redis->handler = *handler;
     redis->part = (struct loop_part){.end = end, .flush = flush};
-    redis->retry.fire = on_retry;
     redis->watch.fire = on_watch;
-    redis->backoff_ms = BACKOFF_MIN_MS;
+    redis->backoff_ms = REDIS_BACKOFF_MIN_MS;
     redis->rest_ms = REDIS_REST_MS;
+    if (served != NULL)
+        redis->handler = redis_connect_handler(served);
     (void)snprintf(redis->why, sizeof(redis->why), "it is being connected to");
     loop_part_add(loop, &redis->part);
-    retry_in(redis, 0);
+    redis_connect_in(redis, 0);
     *ret_redis = redis;
+    return true;
+}
+
+bool redis_open(struct loop *loop, const struct redis_options *options,
+                const struct redis_handler *handler, struct redis **ret_redis,
+                struct error *ret_error) {
+    if (!redis_make(loop, options, NULL, ret_redis, ret_error))
+        return false;
+    (*ret_redis)->handler = *handler;
     return true;
 }
 
@@ -756,6 +434,7 @@ void redis_close(struct redis *redis) {
     magic_check(redis, REDIS_MAGIC);
     if (!redis->has_ended)
         loop_end(redis->loop);
+    redis_close(redis->sentinels);
     redis_tls_close(redis->tls);
     redis->magic = 0;
     free(redis);

@@ -21,10 +21,13 @@ enum redis_state {
 
 struct redis_options {
     /* redis://[user[:password]@]host[:port][/db]   rediss:// the same with TLS
-     * unix:/path[?db=N]
+     * unix:/path[?db=N] or redis+unix://[user:password@]/path[?db=N]
      * redis-sentinel://[user:password@]host[:port][,host[:port]…]/master[/db]
      * rediss-sentinel:// the same with TLS, to the sentinels too
-     * User and password are percent-encoded where they need it. */
+     * User and password are percent-encoded where they need it. The sentinels are asked for the
+     * master at each connect and followed at a failover ("Guidelines for Redis clients with
+     * support for Redis Sentinel"); user and password are for Redis, and for sentinels that want
+     * one. */
     struct text url;
     /* With rediss: files in PEM, empty: the system's CAs, no client certificate; and the name that
      * the server's certificate must have, empty: the URL's host. */
@@ -87,13 +90,15 @@ struct redis_command {
     /* The client's. */
     struct redis *redis;
     size_t slot;
-    uint64_t deadline_us;
 };
 
-/* Whether a command may be sent now: connected, not resting, room for more. Cheap. */
+/* Whether a command may be sent now: connected, not resting, room for more. Cheap. Commands that
+ * change the connection (SELECT, AUTH, SUBSCRIBE, …) or block must not be sent. */
 bool redis_is_usable(const struct redis *redis);
 /* Sends the words with the others of this turn, in one write. `command` NULL: nobody waits for the
- * answer. False, and nothing was sent, if redis_is_usable is false. */
+ * answer. False, and nothing was sent, if redis_is_usable is false or too much waits for room in
+ * the socket. The time for the answer runs from the write; what has come while the loop was busy
+ * with something else is not late. */
 must_check bool redis_send(struct redis *redis, struct redis_command *command,
                            const struct text *words, size_t count);
 /* `done` will not be called. Does nothing if the command is not under way. */
@@ -101,9 +106,11 @@ void redis_forget(struct redis_command *command);
 
 #define REDIS_WORDS_MAX 16
 #define REDIS_UNDER_WAY_MAX 1024 /* commands not answered; more are refused */
-#define REDIS_REPLY_BYTES_MAX \
-    (1u << 20)             /* of what is not yet understood; more drops the connection */
-#define REDIS_SLOW_MAX 3   /* answers in a row that came late, then it rests */
+#define REDIS_UNSENT_BYTES_MAX (1u << 20)
+#define REDIS_REPLY_BYTES_MAX (1u << 20) /* of one reply; more drops the connection */
+/* Late answers in a row, then it rests; those that are found late at once have one cause and count
+ * once. After the rest a PING tells whether it is well again. */
+#define REDIS_SLOW_MAX 3
 #define REDIS_REST_MS 1000 /* at first; doubled up to 10 s while it stays slow */
 
 struct redis_counts {

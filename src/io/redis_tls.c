@@ -1,12 +1,10 @@
 /* TLS for Redis, by OpenSSL: hiredis alone does not compare the name in a certificate. */
 #include <hiredis/hiredis.h>
 #include <hiredis/hiredis_ssl.h>
-#include <hiredis/sds.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 
-#include "io/redis.h"
 #include "io/redis_parts.h"
 
 struct redis_tls {
@@ -32,6 +30,12 @@ static bool path_take(struct text text, char (*ret_path)[1024]) {
     return true;
 }
 
+/* Nobody is there to be asked for a passphrase, as OpenSSL would. */
+static int no_passphrase(char *out, int size, int is_writing, void *self) {
+    (void)out, (void)size, (void)is_writing, (void)self;
+    return -1;
+}
+
 static bool files_load(SSL_CTX *context, const struct redis_options *options,
                        struct error *ret_error) {
     char ca[1024], cert[1024], key[1024];
@@ -48,6 +52,7 @@ static bool files_load(SSL_CTX *context, const struct redis_options *options,
         return true;
     if (SSL_CTX_use_certificate_chain_file(context, cert) != 1)
         return refuse(ret_error, "redis-tls-cert");
+    SSL_CTX_set_default_passwd_cb(context, no_passphrase);
     return SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) == 1 ||
            refuse(ret_error, "redis-tls-key");
 }
@@ -93,10 +98,8 @@ bool redis_tls_begin(const struct redis_tls *tls, const char *host, struct redis
     return false;
 }
 
-bool redis_has_unsent(const struct redisContext *connection, const struct ssl_st *ssl) {
-    if (ssl != NULL && !SSL_is_init_finished(ssl))
-        return SSL_want_write(ssl);
-    return connection->obuf != NULL && sdslen(connection->obuf) > 0;
+bool redis_tls_wants_room(const struct ssl_st *ssl, bool has_unsent) {
+    return SSL_is_init_finished(ssl) ? has_unsent : SSL_want_write(ssl);
 }
 
 const char *redis_tls_why(const struct ssl_st *ssl) {

@@ -1,6 +1,5 @@
 /* Redis' URL: what of it there is, and a clear word about what cannot be. */
 #include "http/request.h"
-#include "io/redis.h"
 #include "io/redis_parts.h"
 
 #define PORT_REDIS 6379
@@ -62,7 +61,20 @@ static bool login_take(struct redis_url *url, struct text *hosts, struct error *
     struct text user = until(&login, ':', &has_password);
     if (!decoded_keep(url, user, &url->user) || !decoded_keep(url, login, &url->password))
         return refuse(ret_error, "user and password must be percent-encoded, and not too long");
+    if (url->user != NULL && url->password == NULL)
+        return refuse(ret_error, "behind the user stands :PASSWORD");
     return true;
+}
+
+/* A name, or an address with its zone; what would be a query, or a space, is a mistake. */
+static bool is_host(const char *host, bool is_ipv6) {
+    static const char allowed[] =
+        "-._0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    size_t len = 0;
+    while (host[len] != '\0' && (strchr(allowed, host[len]) != NULL ||
+                                 (is_ipv6 && (host[len] == ':' || host[len] == '%'))))
+        len++;
+    return len > 0 && len <= 253 && host[len] == '\0'; /* RFC 1035 §2.3.4 */
 }
 
 static bool place_take(struct redis_url *url, struct text text, struct error *ret_error) {
@@ -84,8 +96,8 @@ static bool place_take(struct redis_url *url, struct text text, struct error *re
         host = (struct text){text.at + 1, (size_t)(end - text.at - 1)};
     place->host = host.len > 0 ? redis_url_keep(url, host) : NULL;
     place->port = (uint16_t)port;
-    if (place->host == NULL)
-        return refuse(ret_error, "a host is missing, or too long");
+    if (place->host == NULL || !is_host(place->host, is_ipv6))
+        return refuse(ret_error, "a host is missing, or is no name or address");
     url->place_count++;
     return true;
 }
@@ -126,11 +138,21 @@ static bool server_read(struct redis_url *url, struct text rest, struct error *r
 static bool unix_read(struct redis_url *url, struct text rest, struct error *ret_error) {
     bool has_query;
     struct text path = until(&rest, '?', &has_query);
+    const char *login_end = memchr(path.at, '/', path.len);
+    if (login_end != NULL && login_end != path.at) {
+        struct text login = {path.at, (size_t)(login_end - path.at)};
+        path = (struct text){login_end, path.len - login.len};
+        if (!login_take(url, &login, ret_error))
+            return false;
+        if (login.len > 0)
+            return refuse(ret_error, "in front of a socket's path only USER:PASSWORD@ may stand");
+    }
     if (has_query && !text_starts(rest, TEXT("db=")))
         return refuse(ret_error, "behind the path only ?db=NUMBER may stand");
     url->path = redis_url_keep(url, path);
-    if (path.len == 0 || path.len > 107 || url->path == NULL)
-        return refuse(ret_error, "the path of a unix socket has 1 to 107 bytes");
+    if (login_end == NULL || path.len > 107 || url->path == NULL)
+        return refuse(ret_error,
+                      "the path of a unix socket begins with / and has at most 107 bytes");
     struct text number = has_query ? (struct text){rest.at + 3, rest.len - 3} : rest;
     return database_read(url, number, ret_error);
 }
@@ -145,6 +167,7 @@ bool redis_url_read(struct text url, struct redis_url *ret_url, struct error *re
         {TEXT_INIT("rediss://"), server_read, true},
         {TEXT_INIT("redis-sentinel://"), sentinel_read, false},
         {TEXT_INIT("rediss-sentinel://"), sentinel_read, true},
+        {TEXT_INIT("redis+unix://"), unix_read, false},
         {TEXT_INIT("unix:"), unix_read, false},
     };
     for (size_t i = 0; i < array_count(schemes); i++) {
@@ -155,8 +178,8 @@ bool redis_url_read(struct text url, struct redis_url *ret_url, struct error *re
         return schemes[i].read(ret_url, (struct text){url.at + start, url.len - start}, ret_error);
     }
     return refuse(ret_error,
-                  "it begins with redis://, rediss://, redis-sentinel://, rediss-sentinel:// "
-                  "or unix:");
+                  "it begins with redis://, rediss://, redis-sentinel://, rediss-sentinel://, "
+                  "redis+unix:// or unix:");
 }
 
 bool redis_check_url(struct text url, struct error *ret_error) {
