@@ -32,7 +32,7 @@ LAYERS_UNSEEN = {
 # A library's headers, and the only files of src/ that know them.
 LIBRARIES = {
     r"uv\.h": "src/io/*",
-    r"hiredis/.*": "src/io/*",
+    r"hiredis/.*": "src/io/redis*",
     r"llhttp\.h": "src/http/*.c",
     r"sodium.*\.h": "src/token/*",
     r"yyjson\.h": "src/token/*.c",
