@@ -28,4 +28,14 @@ void service_cut(struct change *change, const struct service *service);
 must_check bool token_add(struct change *change, const struct token *token,
                           const uint8_t hash[static TOKEN_HASH_BYTES], struct error *ret_error);
 
+/* The signing keys, and the registry's time. */
+must_check bool key_set_read(struct session *session, struct key_set *ret_set,
+                             struct error *ret_error);
+/* Makes the change one of the keys, and writes or removes the key; key_row_save writes it alone. */
+must_check bool key_row_put(struct change *change, const struct key_record *key,
+                            struct error *ret_error);
+must_check bool key_row_delete(struct change *change, struct text kid, struct error *ret_error);
+must_check bool key_row_save(struct session *session, const struct key_record *key,
+                             struct error *ret_error);
+
 #endif

@@ -14,6 +14,7 @@
 #define RETRY_MS_MAX 2000
 #define PARAMETERS_MAX 16
 #define CHANNEL "mintd_changes"
+#define CLOCK "SELECT floor(extract(epoch FROM clock_timestamp()))::bigint"
 
 /* Types as PostgreSQL numbers them (pg_type.dat). */
 enum { OID_BYTES = 17, OID_INT8 = 20, OID_INT4 = 23, OID_TEXT = 25 };
@@ -412,8 +413,9 @@ static bool prepare(struct connection *connection, const struct query *query, co
     char tag[16];
     if (connection->is_prepared[query->statement])
         return true;
-    bool is_sent = PQsendPrepare(connection->pg, name, statement_sql[query->statement],
-                                 (int)query->parameter_count, wire->types) == 1;
+    const char *sql = query->statement == STATEMENT_CLOCK ? CLOCK : statement_sql[query->statement];
+    bool is_sent =
+        PQsendPrepare(connection->pg, name, sql, (int)query->parameter_count, wire->types) == 1;
     bool ok = results_read(connection, is_sent, NULL, tag, ret_error);
     connection->is_prepared[query->statement] = ok;
     return ok;

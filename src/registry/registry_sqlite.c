@@ -11,6 +11,7 @@
 #define BUSY_TIMEOUT_MS 2000  /* for another process that is writing */
 #define CHECKPOINT_PAGES 1000 /* SQLite's own default: 4 MiB of log */
 #define NO_FILE "there is no such file; make it with 'mintd init'"
+#define CLOCK "SELECT CAST(strftime('%s', 'now') AS INTEGER)"
 #define APPLICATION_ID "1835626100" /* "mint", bytes 68 to 71 of the file */
 
 /* What this engine needs for itself, behind the store's statements. */
@@ -91,7 +92,9 @@ static bool fail(struct connection *connection, int code, struct error *ret_erro
 static int statement_get(struct connection *connection, size_t index,
                          sqlite3_stmt **ret_statement) {
     sqlite3_stmt **at = &connection->prepared[index];
-    const char *sql = index < STATEMENTS ? statement_sql[index] : own_sql[index - STATEMENTS];
+    const char *sql = index == STATEMENT_CLOCK ? CLOCK
+                      : index < STATEMENTS     ? statement_sql[index]
+                                               : own_sql[index - STATEMENTS];
     int code = SQLITE_OK;
     if (*at == NULL)
         code = sqlite3_prepare_v3(connection->db, sql, -1, SQLITE_PREPARE_PERSISTENT, at, NULL);

@@ -202,12 +202,35 @@ must_check bool store_replica_drop(struct session *session, const struct uuid *b
 must_check bool store_replica_remove(struct session *session, const struct uuid *id,
                                      struct error *ret_error);
 
-must_check bool store_key_list(struct session *session,
-                               bool (*each)(void *self, const struct key_record *row), void *self,
+must_check bool store_key_list(struct session *session, struct key_set *ret_set,
                                struct error *ret_error);
 must_check bool store_key_put(struct session *session, const struct actor *actor,
                               const struct key_record *key, uint64_t *ret_seq,
                               struct error *ret_error);
+
+/* What became of the keys. */
+struct key_change {
+    enum key_step step;
+    struct key_record key; /* as it is now, or was when it was removed */
+    int64_t now_s;
+    int64_t next_s; /* when the key changes its state next; of KEY_STEP_NONE: when any may */
+};
+/* Makes the step that is due by the registry's time, if one is: KEY_STEP_NONE changes nothing. All
+ * is looked at within the transaction, so of replicas that try at the same time one makes it. The
+ * key `spare` is stored where a new one is due, with the registry's time. */
+must_check bool store_key_advance(struct session *session, const struct actor *actor,
+                                  const struct key_times *times, const struct key_record *spare,
+                                  struct key_change *ret_change, uint64_t *ret_seq,
+                                  struct error *ret_error);
+/* Publishes `spare` as the pending key; KEY_STATE where one is pending, which says from when on it
+ * signs. `is_immediate`: the pending key, or else `spare`, signs at once and what was active is
+ * retired, though verifiers may not know the new key until their JWKS is renewed. */
+must_check bool store_key_rotate(struct session *session, const struct actor *actor,
+                                 const struct key_times *times, const struct key_record *spare,
+                                 bool is_immediate, struct key_change *ret_change,
+                                 uint64_t *ret_seq, struct error *ret_error);
+/* Removes a pending or retired key before its time: what it signed is valid no more. KEY_STATE for
+ * the one that signs. */
 must_check bool store_key_delete(struct session *session, const struct actor *actor,
                                  struct text kid, uint64_t *ret_seq, struct error *ret_error);
 

@@ -2,8 +2,8 @@
 #ifndef REGISTRY_TYPES_H
 #define REGISTRY_TYPES_H
 
-#include "token/keyring.h"
 #include "token/role.h"
+#include "token/rotation.h"
 #include "token/service_token.h"
 
 /* Texts in these structs belong to the caller (input), or live until the session's next call (one
@@ -79,6 +79,13 @@ struct token {
     int64_t revoked_s; /* 0: live */
     int64_t last_used_s;
     struct text last_used_address;
+};
+
+/* The signing keys, and the registry's time when they were read. */
+struct key_set {
+    int64_t now_s;
+    size_t count;
+    struct key_record keys[KEYRING_KEYS_MAX];
 };
 
 /* Who makes a change: for the audit row. */

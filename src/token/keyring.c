@@ -13,8 +13,6 @@
 #include "token/seal.h"
 
 #define KEYRING_MAGIC 0x6b657972U
-/* More than a rotation a day leaves behind with the longest lifetimes. */
-#define KEYS_MAX 64
 /* {"alg":"Ed25519","typ":"JWT","kid":"…"} and the dot. */
 #define HEADER_JSON_BYTES (38 + KEY_ID_CHARS)
 #define HEADER_CHARS_MAX (BASE64_LEN(HEADER_JSON_BYTES) + 1)
@@ -196,9 +194,9 @@ static struct keyring *keyring_allocate(size_t count) {
 
 bool keyring_open(const struct master_key *master, const struct key_record *records, size_t count,
                   struct keyring **ret_keyring, struct error *ret_error) {
-    const struct key_record *sorted[KEYS_MAX];
-    if (count > KEYS_MAX)
-        return error_set(ret_error, ERROR_SIGNING_KEY, "there are more than %d", KEYS_MAX);
+    const struct key_record *sorted[KEYRING_KEYS_MAX];
+    if (count > KEYRING_KEYS_MAX)
+        return error_set(ret_error, ERROR_SIGNING_KEY, "there are more than %d", KEYRING_KEYS_MAX);
     records_sort(records, count, sorted);
     if (count == 0 || sorted[0]->state != KEY_ACTIVE)
         return error_set(ret_error, ERROR_SIGNING_KEY, "none is active");

@@ -50,6 +50,9 @@ must_check bool key_create(const struct master_key *master, enum key_state state
 void key_id(const uint8_t public_key[static PUBLIC_KEY_BYTES],
             char ret_kid[static KEY_ID_CHARS + 1]);
 
+/* More than a rotation a day leaves behind with the longest usual lifetimes. */
+#define KEYRING_KEYS_MAX 64
+
 /* An immutable set of keys, shared by threads with a reference each; replaced on rotation. */
 struct keyring;
 /* Unseals and checks every key (the public key must follow from the seed). At least one must be

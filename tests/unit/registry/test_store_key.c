@@ -9,22 +9,11 @@ static struct key_record key_make(char letter, enum key_state state) {
     return key;
 }
 
-struct keys {
-    size_t count;
-    struct key_record rows[4];
-};
-
-static bool key_each(void *self, const struct key_record *row) {
-    struct keys *keys = self;
-    keys->rows[keys->count++] = *row;
-    return true;
-}
-
-static struct keys list(struct store *store) {
+static struct key_set list(struct store *store) {
     struct error error;
-    struct keys keys = {0};
-    assert_ok(store_key_list(&store->reader, key_each, &keys, &error));
-    return keys;
+    struct key_set set;
+    assert_ok(store_key_list(&store->reader, &set, &error));
+    return set;
 }
 
 static void test_put_and_list(void **state) {
@@ -35,17 +24,17 @@ static void test_put_and_list(void **state) {
     assert_int_equal(list(store).count, 0);
     assert_ok(store_key_put(&store->writer, &tester, &b, &seq, &error));
     assert_ok(store_key_put(&store->writer, &tester, &a, &seq, &error));
-    struct keys keys = list(store);
+    struct key_set keys = list(store);
     assert_int_equal(keys.count, 2);
-    assert_memory_equal(&keys.rows[0], &a, sizeof(a));
-    assert_memory_equal(&keys.rows[1], &b, sizeof(b));
+    assert_memory_equal(&keys.keys[0], &a, sizeof(a));
+    assert_memory_equal(&keys.keys[1], &b, sizeof(b));
     b.state = KEY_RETIRED;
     b.activated_s = 20;
     b.retired_s = 30;
     assert_ok(store_key_put(&store->writer, &tester, &b, &seq, &error));
     keys = list(store);
     assert_int_equal(keys.count, 2);
-    assert_memory_equal(&keys.rows[1], &b, sizeof(b));
+    assert_memory_equal(&keys.keys[1], &b, sizeof(b));
     assert_int_equal(file_number(&store->folder, "SELECT scope_kind FROM changes WHERE seq = 3"),
                      SCOPE_KEYS);
     const char *before = file_text(&store->folder, "SELECT before_json FROM audit WHERE seq = 3");
@@ -61,7 +50,7 @@ static void test_unknown_state_signs_nothing(void **state) {
     struct key_record key = key_make('a', KEY_ACTIVE);
     assert_ok(store_key_put(&store->writer, &tester, &key, &seq, &error));
     file_change(&store->folder, "UPDATE keys SET state = 'Active'");
-    assert_int_equal(list(store).rows[0].state, KEY_RETIRED);
+    assert_int_equal(list(store).keys[0].state, KEY_RETIRED);
 }
 
 static void test_delete(void **state) {

@@ -141,6 +141,20 @@ static bool key_delete(struct session *session, struct error *error) {
     return store_key_delete(session, &tester, TEXT("old"), &seq, error);
 }
 
+static const struct key_times soon = {.publish_s = 10, .keep_s = 10, .rotate_s = 20};
+static const struct key_record spare = {.kid = "spare", .state = KEY_PENDING};
+
+/* Whatever is due for the keys that `fill` made. */
+static bool key_advance(struct session *session, struct error *error) {
+    struct key_change change;
+    return store_key_advance(session, &tester, &soon, &spare, &change, &seq, error);
+}
+
+static bool key_rotate(struct session *session, struct error *error) {
+    struct key_change change;
+    return store_key_rotate(session, &tester, &soon, &spare, true, &change, &seq, error);
+}
+
 static bool initialise(struct session *session, struct error *error) {
     struct uuid id = id_of(10);
     struct key_record key = {.kid = "first", .state = KEY_ACTIVE};
@@ -159,16 +173,13 @@ static operation *const mutations[] = {
     org_create,   org_edit,     project_create,  project_edit,     service_create,
     service_edit, org_role_set, org_role_remove, project_role_set, project_role_remove,
     token_create, token_revoke, token_expire,    token_rotate,     tokens_used,
-    key_put,      key_delete,   initialise,      audit_note,       migrate,
+    key_put,      key_delete,   key_advance,     key_rotate,       initialise,
+    audit_note,   migrate,
 };
 
-static bool ignore(void *self, const struct key_record *row) {
-    (void)self, (void)row;
-    return true;
-}
-
 static bool key_list(struct session *session, struct error *error) {
-    return store_key_list(session, ignore, NULL, error);
+    struct key_set set;
+    return store_key_list(session, &set, error);
 }
 
 static bool is_initialised(struct session *session, struct error *error) {
