@@ -9,43 +9,14 @@
 #include "base/log.h"
 #include "daemon/daemon.h"
 
-#define KEYS_MAX 64 /* a key a day for two months of retired ones */
-
-struct key_collection {
-    struct key_record records[KEYS_MAX];
-    size_t count;
-    struct error error;
-};
-
-static bool key_collect(void *self, const struct key_record *record) {
-    struct key_collection *keys = self;
-    if (keys->count == KEYS_MAX)
-        return error_set(&keys->error, ERROR_FIELD_VALUE, "the registry holds too many keys");
-    keys->records[keys->count++] = *record;
-    return true;
-}
-
-static void keys_read(void *self, struct session *session) {
-    struct key_collection *keys = self;
-    if (session == NULL)
-        (void)error_set(&keys->error, ERROR_REGISTRY_AWAY, NULL);
-    else
-        (void)!store_key_list(session, key_collect, keys, &keys->error);
-}
-
-static bool keyring_load(struct store *store, struct keyring **ret_keyring,
-                         struct error *ret_error) {
-    struct key_collection *keys = calloc(1, sizeof(*keys));
-    if (keys == NULL)
-        return error_set(ret_error, ERROR_OVERLOADED, "memory");
-    registry_run(store->registry, false, keys_read, keys);
-    bool is_done = !error_is(&keys->error);
-    if (is_done)
-        is_done = keyring_open(store->master, keys->records, keys->count, ret_keyring, ret_error);
-    else
-        *ret_error = keys->error;
-    free(keys);
-    return is_done;
+/* A key that does not open was sealed by another master key: names the one that was tried. */
+static bool keys_fail(const struct settings *settings, struct error *error) {
+    struct error why = *error;
+    if (why.code != ERROR_SIGNING_KEY)
+        return false;
+    return error_set(error, ERROR_SIGNING_KEY, "%.120s; the master key is from %.90s", why.subject,
+                     settings->master_key.len > 0 ? "the setting master-key"
+                                                  : settings->master_key_file.at);
 }
 
 /* Descriptors for all connections and some more; said when the system allows fewer. */
@@ -100,15 +71,12 @@ static void stopping(void *self) {
 
 static bool serve(const struct invocation *invocation, struct store *store,
                   struct error *ret_error) {
-    struct keyring *keyring = NULL;
     struct server *server;
     int descriptors[SYSTEMD_SOCKETS_MAX];
-    if (!keyring_load(store, &keyring, ret_error))
-        return false;
     struct server_options options = {
         .config = invocation->config,
         .registry = store->registry,
-        .keyring = keyring,
+        .master = store->master,
         .replica_id = store->replica_id,
         .descriptors = descriptors,
         .descriptor_count = systemd_sockets(descriptors),
@@ -123,8 +91,7 @@ static bool serve(const struct invocation *invocation, struct store *store,
         store->registry = NULL;
         server_close(server);
     }
-    keyring_release(keyring);
-    return is_open;
+    return is_open || keys_fail(invocation->settings, ret_error);
 }
 
 /* Makes what a new registry needs, unless another replica was faster. */

@@ -28,8 +28,9 @@ enum route_kind {
     ROUTE_WRITE, /* by a registry job that changes something: `work`, then the acknowledgement */
 };
 
-/* The parts of a path that vary, in the pattern as {org}, {project}, {service} and {id}. */
-enum route_param { PARAM_ORG, PARAM_PROJECT, PARAM_SERVICE, PARAM_ID, PARAM_COUNT };
+/* The parts of a path that vary, in the pattern as {org}, {project}, {service}, {id} and {key}.
+ * */
+enum route_param { PARAM_ORG, PARAM_PROJECT, PARAM_SERVICE, PARAM_ID, PARAM_KEY, PARAM_COUNT };
 
 /* Query parameters that a route takes. */
 enum route_query {

@@ -20,7 +20,8 @@ static void feed_read(void *self, struct session *session) {
     if (session == NULL)
         (void)error_set(&changes->error, ERROR_REGISTRY_AWAY, NULL);
     else if (store_replica_list(session, changes->rows, &changes->row_count, &changes->error))
-        (void)!store_feed(session, &changes->cursor, &changes->feed, &changes->error);
+        (void)!(store_feed(session, &changes->cursor, &changes->feed, &changes->error) &&
+                keys_read(&changes->server->keys, session, &changes->feed, &changes->error));
 }
 
 static void fleet_take(struct changes *changes) {
@@ -65,6 +66,7 @@ static void poll_done(struct registry_job *job) {
         return;
     }
     fleet_take(changes);
+    keys_take(&server->keys);
     changes->state = CHANGES_APPLYING;
     changes->applying = server->worker_count;
     for (size_t i = 0; i < server->worker_count; i++)
@@ -209,6 +211,7 @@ void changes_apply(struct worker *worker) {
     bool has_moved = worker->freshness.cursor != feed->seq;
     /* What was accepted before the cut is signed before it, for soon the cut is acknowledged. */
     mint_turn_end(&worker->mint);
+    keys_apply(worker);
     if (freshness_apply(&worker->freshness, feed, &changes->fleet.look))
         cache_clear(&worker->cache);
     else if (has_moved)
@@ -368,6 +371,7 @@ bool changes_open(struct changes *changes, struct server *server, struct error *
     fleet_make(changes, server);
     if (!first_poll(changes, ret_error))
         return false;
+    keys_take(&server->keys);
     changes->cursor = (struct place){changes->feed.epoch, changes->feed.seq, changes->feed.mark};
     fleet_applied(&changes->fleet, &changes->feed, clock_monotonic_us());
     atomic_store(&changes->epoch, changes->feed.epoch);

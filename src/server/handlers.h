@@ -23,6 +23,7 @@ bool service_parse(struct request *request);
 bool service_parse_new(struct request *request);
 bool role_parse(struct request *request);
 bool token_parse(struct request *request);
+bool key_parse(struct request *request);
 bool introspect_parse(struct request *request);
 
 /* ROUTE_READ and ROUTE_WRITE: on a registry thread. */
@@ -52,5 +53,7 @@ bool token_revoke(struct request *request, struct session *session);
 bool introspect(struct request *request, struct session *session);
 bool audit_list(struct request *request, struct session *session);
 bool key_list(struct request *request, struct session *session);
+bool key_rotate(struct request *request, struct session *session);
+bool key_delete(struct request *request, struct session *session);
 
 #endif

@@ -53,21 +53,27 @@ static void cache_control(struct request *request) {
     request->cache_control = out.at;
 }
 
+/* A replica that has not heard of the registry for a lease may lack a key: what it says is good,
+ * but not to be kept (token/rotation.h). */
 void local_jwks(struct request *request) {
-    const struct metadata *metadata = &server_of(request)->metadata;
+    const struct worker *worker = request->mint->ports.self;
+    const struct jwks *jwks = &worker->published->jwks;
     struct text known = request->exchange->request.headers[HTTP_HEADER_IF_NONE_MATCH];
-    cache_control(request);
-    buffer_add(&request->extra, metadata->jwks_headers);
-    if (metadata_is_known(known, metadata->etag))
+    if (freshness_left_us(&worker->freshness, request->mint->clock->monotonic_us) > 0)
+        cache_control(request);
+    else
+        request->cache_control = "no-cache";
+    buffer_add(&request->extra, jwks->headers);
+    if (metadata_is_known(known, jwks->etag))
         request->status = 304;
     else
-        request->reply_body = metadata->jwks;
+        request->reply_body = jwks->document;
 }
 
 void local_discovery(struct request *request) {
     cache_control(request);
     buffer_put(&request->extra, "Access-Control-Allow-Origin: *\r\n");
-    request->reply_body = server_of(request)->metadata.discovery;
+    request->reply_body = server_of(request)->discovery.document;
 }
 
 void local_openapi(struct request *request) {

@@ -5,7 +5,8 @@
 
 #include "token/hash.h"
 
-#define METADATA_BYTES ((size_t)256 * 1024) /* some hundred keys */
+#define JWKS_BYTES ((size_t)KEYRING_KEYS_MAX * 256 + 512)
+#define DISCOVERY_BYTES ((size_t)16 * 1024) /* an issuer of a KiB, escaped, twice */
 
 static struct text text_since(const struct buffer *out, size_t start) {
     return (struct text){out->at + start, out->len - start};
@@ -21,8 +22,31 @@ static struct text etag_write(struct buffer *out, struct text document) {
     return text_since(out, start);
 }
 
-static struct text discovery_write(struct buffer *out, struct text issuer) {
-    size_t start = out->len;
+bool jwks_make(struct jwks *jwks, const struct keyring *keyring, struct error *ret_error) {
+    char *memory = malloc(JWKS_BYTES);
+    if (memory == NULL)
+        return error_set(ret_error, ERROR_OVERLOADED, "memory");
+    struct buffer out = buffer_over(memory, JWKS_BYTES);
+    struct jwks made = {.memory = memory};
+    keyring_write_jwks(keyring, &out);
+    made.document = buffer_text(&out);
+    made.etag = etag_write(&out, made.document);
+    size_t start = out.len;
+    buffer_put(&out, "ETag: ");
+    buffer_add(&out, made.etag);
+    buffer_put(&out, "\r\nAccess-Control-Allow-Origin: *\r\n");
+    made.headers = text_since(&out, start);
+    check(!out.overflow);
+    *jwks = made;
+    return true;
+}
+
+void jwks_free(struct jwks *jwks) {
+    free(jwks->memory);
+    *jwks = (struct jwks){0};
+}
+
+static void discovery_write(struct text issuer, struct buffer *out) {
     char uri[1024];
     struct buffer jwks_uri = buffer_over(uri, sizeof(uri));
     buffer_add(&jwks_uri, issuer);
@@ -36,36 +60,25 @@ static struct text discovery_write(struct buffer *out, struct text issuer) {
                     ",\"subject_types_supported\":[\"public\"]"
                     ",\"id_token_signing_alg_values_supported\":[\"EdDSA\",\"Ed25519\"]"
                     ",\"token_endpoint_auth_methods_supported\":[\"none\"]}");
-    return text_since(out, start);
 }
 
-bool metadata_make(struct metadata *metadata, const struct keyring *keyring, struct text issuer,
-                   struct error *ret_error) {
-    char *memory = malloc(METADATA_BYTES);
+bool discovery_make(struct discovery *discovery, struct text issuer, struct error *ret_error) {
+    char *memory = malloc(DISCOVERY_BYTES);
     if (memory == NULL)
         return error_set(ret_error, ERROR_OVERLOADED, "memory");
-    struct buffer out = buffer_over(memory, METADATA_BYTES);
-    struct metadata made = {.memory = memory};
-    keyring_write_jwks(keyring, &out);
-    made.jwks = buffer_text(&out);
-    made.etag = etag_write(&out, made.jwks);
-    size_t start = out.len;
-    buffer_put(&out, "ETag: ");
-    buffer_add(&out, made.etag);
-    buffer_put(&out, "\r\nAccess-Control-Allow-Origin: *\r\n");
-    made.jwks_headers = text_since(&out, start);
-    made.discovery = discovery_write(&out, issuer);
+    struct buffer out = buffer_over(memory, DISCOVERY_BYTES);
+    discovery_write(issuer, &out);
     if (out.overflow) {
         free(memory);
         return error_set(ret_error, ERROR_INTERNAL, NULL);
     }
-    *metadata = made;
+    *discovery = (struct discovery){buffer_text(&out), memory};
     return true;
 }
 
-void metadata_free(struct metadata *metadata) {
-    free(metadata->memory);
-    *metadata = (struct metadata){0};
+void discovery_free(struct discovery *discovery) {
+    free(discovery->memory);
+    *discovery = (struct discovery){0};
 }
 
 bool metadata_is_known(struct text if_none_match, struct text etag) {

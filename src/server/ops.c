@@ -152,6 +152,11 @@ void ops_write_metrics(struct server *server, struct buffer *out) {
                            false);
     steps_write(server, out);
     registry_write(server, out);
+    keys_write_metrics(&server->keys, out);
+    buffer_format(out,
+                  "# HELP mintd_clock_jumps_total Jumps of the wall clock by more than %d ms.\n"
+                  "# TYPE mintd_clock_jumps_total counter\nmintd_clock_jumps_total %llu\n",
+                  CLOCK_JUMP_MS, (unsigned long long)server->clock_watch.jumps);
 }
 
 static unsigned ops_error(const struct error *error, struct buffer *out) {

@@ -37,7 +37,8 @@ static struct node nodes[NODES_MAX];
 static size_t node_count;
 
 static const struct text param_names[PARAM_COUNT] = {TEXT_INIT("{org}"), TEXT_INIT("{project}"),
-                                                     TEXT_INIT("{service}"), TEXT_INIT("{id}")};
+                                                     TEXT_INIT("{service}"), TEXT_INIT("{id}"),
+                                                     TEXT_INIT("{key}")};
 
 /* Takes the segment up to the next '/' off the path, which starts with one; false at its end. */
 static bool segment_next(struct text *path, struct text *ret_segment) {

@@ -110,6 +110,7 @@ static void reload(struct server *server) {
     text[out.len] = '\0';
     for (size_t i = 0; i < server->worker_count; i++)
         worker_reload(server->workers[i], server->settings);
+    keys_settings(&server->keys);
     log_event(server->log, LOG_INFO, "reload", "settings taken on%s%s",
               out.len > 0 ? "; these need a restart: " : "", text);
 }
@@ -122,6 +123,7 @@ static void on_hangup(void *self, int number) {
 static void on_timer(struct loop_timer *timer) {
     struct server *server = container_of(timer, struct server, timer);
     bool has_ended = true;
+    clock_watch_look(&server->clock_watch, loop_clock(server->loop), server->log);
     signing_watch(server);
     if (server->reload_again)
         reload(server);
@@ -139,6 +141,7 @@ static void on_poll_timer(struct loop_timer *timer) {
 static bool main_loop_arm(struct server *server, struct error *ret_error) {
     server->timer.fire = on_timer;
     server->poll_timer.fire = on_poll_timer;
+    clock_watch_look(&server->clock_watch, loop_clock(server->loop), server->log);
     uint32_t poll_ms = (uint32_t)server->settings->poll_ms;
     if (loop_timer_start(server->loop, &server->timer, TIMER_MS, TIMER_MS) &&
         loop_timer_start(server->loop, &server->poll_timer, poll_ms, poll_ms) &&
@@ -161,15 +164,16 @@ static bool server_fill(struct server *server, struct error *ret_error) {
         return error_set(ret_error, ERROR_OVERLOADED, "memory");
     if (!random_open(&server->random))
         return error_set(ret_error, ERROR_FIELD_VALUE, "the kernel has no randomness to give");
-    if (!loop_open(&server->loop, ret_error) || !workers_open(server, ret_error) ||
-        !issuer_settle(server, ret_error))
+    if (!loop_open(&server->loop, ret_error) || !keys_open(&server->keys, server, ret_error) ||
+        !workers_open(server, ret_error) || !issuer_settle(server, ret_error))
         return false;
     if (server->settings->ops_listen.len > 0 && !ops_open(server, ret_error))
         return false;
     return openapi_make(&server->openapi, ret_error) &&
-           metadata_make(&server->metadata, server->keyring, text_of(server->issuer), ret_error) &&
+           discovery_make(&server->discovery, text_of(server->issuer), ret_error) &&
            changes_open(&server->changes, server, ret_error) &&
-           expiry_open(&server->expiry, server, ret_error) && main_loop_arm(server, ret_error);
+           expiry_open(&server->expiry, server, ret_error) &&
+           keys_start(&server->keys, ret_error) && main_loop_arm(server, ret_error);
 }
 
 bool server_open(const struct server_options *options, struct server **ret_server,
@@ -179,7 +183,6 @@ bool server_open(const struct server_options *options, struct server **ret_serve
         return error_set(ret_error, ERROR_OVERLOADED, "memory");
     server->options = *options;
     server->settings = config_settings(options->config);
-    server->keyring = options->keyring;
     (void)signal(SIGPIPE, SIG_IGN);
     routes_open();
     if (!server_fill(server, ret_error)) {
@@ -218,7 +221,8 @@ void server_close(struct server *server) {
     conn_pool_close(server->ops_pool);
     loop_close(server->loop);
     changes_close(&server->changes);
-    metadata_free(&server->metadata);
+    keys_close(&server->keys);
+    discovery_free(&server->discovery);
     openapi_free(&server->openapi);
     quotas_close(&server->quotas);
     random_close(&server->random);

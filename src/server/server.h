@@ -4,17 +4,18 @@
 
 #include "config/config.h"
 #include "server/changes.h"
+#include "server/clock_watch.h"
 #include "server/expiry.h"
-#include "server/metadata.h"
+#include "server/keys.h"
 #include "server/openapi.h"
 #include "server/worker.h"
 
 struct server_options {
     struct config *config;
-    struct registry *registry; /* open and initialised; stays the caller's */
-    struct keyring *keyring;   /* likewise */
-    struct uuid replica_id;    /* of this process and those before it; zeros: a random one */
-    const int *descriptors;    /* listening sockets handed over, if any */
+    struct registry *registry;       /* open and initialised; stays the caller's */
+    const struct master_key *master; /* likewise */
+    struct uuid replica_id;          /* of this process and those before it; zeros: a random one */
+    const int *descriptors;          /* listening sockets handed over, if any */
     size_t descriptor_count;
     /* Everything listens: told once, with the addresses ("127.0.0.1:8080", ops "" if none). */
     void (*on_ready)(void *self, const char *address, const char *ops_address);
@@ -31,9 +32,10 @@ struct server {
     size_t worker_count;
     struct changes changes;
     struct expiry expiry;
-    struct metadata metadata;
+    struct discovery discovery;
+    struct keys keys;
+    struct clock_watch clock_watch;
     struct openapi openapi;
-    struct keyring *keyring;
     struct conn_pool *ops_pool;
     struct listener *ops_listener;
     struct metrics ops_metrics;

@@ -1,4 +1,4 @@
-/* Tokens of services, and the signing keys: what the registry says of them. */
+/* Tokens of services: issued, listed, revoked. */
 #include "server/answer.h"
 #include "server/handlers.h"
 
@@ -140,28 +140,4 @@ bool token_revoke(struct request *request, struct session *session) {
         return error_set(&request->work_error, ERROR_NOT_FOUND, "token");
     return store_token_revoke(session, &request->actor, &id, &request->seq, &request->work_error) &&
            answer_empty(request);
-}
-
-static bool key_each(void *self, const struct key_record *key) {
-    static const struct text states[] = {TEXT_INIT("pending"), TEXT_INIT("active"),
-                                         TEXT_INIT("retired")};
-    struct request *request = self;
-    struct buffer *out = request_out(request, ANSWER_ROW_BYTES);
-    if (out == NULL)
-        return false;
-    answer_key(out, NULL);
-    buffer_byte(out, '{');
-    answer_text(out, "kid", text_of(key->kid));
-    answer_text(out, "alg", TEXT("EdDSA"));
-    answer_text(out, "state", states[key->state]);
-    answer_time(out, "createdOn", key->created_s);
-    answer_time(out, "activatedOn", key->activated_s);
-    answer_time(out, "retiredOn", key->retired_s);
-    buffer_byte(out, '}');
-    return true;
-}
-
-bool key_list(struct request *request, struct session *session) {
-    return list_begin(request, "keys") &&
-           store_key_list(session, key_each, request, &request->work_error) && list_end(request);
 }

@@ -435,11 +435,11 @@ static bool mint_make(struct worker *worker) {
         .freshness = &worker->freshness,
         .usage = &worker->usage,
         .quotas = &worker->server->quotas,
-        .keyring = worker->server->keyring,
         .random = &worker->random,
         .metrics = &worker->metrics,
         .loop = worker->loop,
     };
+    keys_apply(worker);
     return mint_open(&worker->mint);
 }
 
@@ -504,6 +504,7 @@ void worker_close(struct worker *worker) {
         usage_close(&worker->usage);
     freshness_close(&worker->freshness);
     random_close(&worker->random);
+    published_release(worker->published);
     loop_close(worker->loop);
     free(worker);
 }

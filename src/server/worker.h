@@ -10,6 +10,7 @@
 #include "server/routes.h"
 
 struct server;
+struct published;
 
 /* The statuses that replies are counted by; any other counts as the last. */
 #define WORKER_STATUSES \
@@ -36,6 +37,7 @@ struct worker {
     uint32_t refusals_writing;
     struct random random;
     struct mint mint;
+    struct published *published; /* whose keyring the mint signs with */
     struct log *log;
     struct metrics metrics;
     struct histogram request_us;

@@ -315,6 +315,7 @@ static void params_fill(const struct ask *ask, struct buffer *memory, struct tex
     params[PARAM_PROJECT] = string_add(memory, project);
     params[PARAM_SERVICE] = (struct text){0};
     params[PARAM_ID] = string_add(memory, ask->id);
+    params[PARAM_KEY] = (struct text){0};
 }
 
 struct call *rig_begin(struct rig *rig, struct ask ask) {

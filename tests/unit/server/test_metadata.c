@@ -32,14 +32,14 @@ static int teardown(void **state) {
     return 0;
 }
 
-static struct metadata make(size_t first, size_t count, struct text issuer) {
+static struct jwks make(size_t first, size_t count) {
     struct keyring *keyring;
-    struct metadata metadata;
+    struct jwks jwks;
     struct error error;
     assert_true(keyring_open(master, records + first, count, &keyring, &error));
-    assert_true(metadata_make(&metadata, keyring, issuer, &error));
+    assert_true(jwks_make(&jwks, keyring, &error));
     keyring_release(keyring);
-    return metadata;
+    return jwks;
 }
 
 static const struct json *parse(struct text text) {
@@ -53,8 +53,8 @@ static const struct json *parse(struct text text) {
 }
 
 static void test_jwks(void **state) {
-    struct metadata metadata = make(0, 3, TEXT("https://mint.example"));
-    const struct json *jwks = parse(metadata.jwks);
+    struct jwks made = make(0, 3);
+    const struct json *jwks = parse(made.document);
     uint8_t key[PUBLIC_KEY_BYTES];
     (void)state;
     assert_int_equal(json_count(json_member(jwks, TEXT("keys"))), 3);
@@ -62,16 +62,14 @@ static void test_jwks(void **state) {
         assert_true(jwks_find(jwks, text_of(records[i].kid), key));
         assert_memory_equal(key, records[i].public_key, sizeof(key));
     }
-    metadata_free(&metadata);
-    assert_null(metadata.memory);
-    metadata_free(&metadata);
+    jwks_free(&made);
+    assert_null(made.memory);
+    jwks_free(&made);
 }
 
 /* The same keys have the same tag, others another. */
 static void test_etag(void **state) {
-    struct metadata all = make(0, 3, TEXT("https://mint.example"));
-    struct metadata again = make(0, 3, TEXT("https://other.example"));
-    struct metadata fewer = make(1, 2, TEXT("https://mint.example"));
+    struct jwks all = make(0, 3), again = make(0, 3), fewer = make(1, 2);
     (void)state;
     assert_int_equal(all.etag.len, 34);
     assert_int_equal(all.etag.at[0], '"');
@@ -83,15 +81,17 @@ static void test_etag(void **state) {
     buffer_put(&out, "ETag: ");
     buffer_add(&out, all.etag);
     buffer_put(&out, "\r\nAccess-Control-Allow-Origin: *\r\n");
-    assert_true(text_equal(all.jwks_headers, buffer_text(&out)));
-    metadata_free(&all);
-    metadata_free(&again);
-    metadata_free(&fewer);
+    assert_true(text_equal(all.headers, buffer_text(&out)));
+    jwks_free(&all);
+    jwks_free(&again);
+    jwks_free(&fewer);
 }
 
 static void test_discovery(void **state) {
-    struct metadata metadata = make(1, 1, TEXT("https://mint.example/\"x\""));
-    const struct json *document = parse(metadata.discovery);
+    struct discovery discovery;
+    struct error error;
+    assert_true(discovery_make(&discovery, TEXT("https://mint.example/\"x\""), &error));
+    const struct json *document = parse(discovery.document);
     (void)state;
     assert_true(text_equal(json_text(json_member(document, TEXT("issuer"))),
                            TEXT("https://mint.example/\"x\"")));
@@ -104,24 +104,23 @@ static void test_discovery(void **state) {
     /* Required by OpenID Connect Discovery 1.0 §3, as far as they make sense here. */
     assert_non_null(json_member(document, TEXT("response_types_supported")));
     assert_non_null(json_member(document, TEXT("subject_types_supported")));
-    metadata_free(&metadata);
+    discovery_free(&discovery);
+    assert_null(discovery.memory);
+    discovery_free(&discovery);
 }
 
 /* An issuer that is too long for a URL of it is refused, not cut. */
 static void test_issuer_too_long(void **state) {
-    struct keyring *keyring;
-    struct metadata metadata;
+    struct discovery discovery;
     struct error error;
     static char issuer[1024];
     const size_t most = sizeof(issuer) - strlen("/.well-known/jwks.json");
     (void)state;
     memset(issuer, 'x', sizeof(issuer));
-    assert_true(keyring_open(master, &records[1], 1, &keyring, &error));
-    assert_true(metadata_make(&metadata, keyring, (struct text){issuer, most}, &error));
-    metadata_free(&metadata);
-    assert_false(metadata_make(&metadata, keyring, (struct text){issuer, most + 1}, &error));
+    assert_true(discovery_make(&discovery, (struct text){issuer, most}, &error));
+    discovery_free(&discovery);
+    assert_false(discovery_make(&discovery, (struct text){issuer, most + 1}, &error));
     assert_int_equal(error.code, ERROR_INTERNAL);
-    keyring_release(keyring);
 }
 
 /* RFC 9110 §13.1.2: a list, compared weakly. */

@@ -10,9 +10,11 @@
 #include "server/routes.h"
 
 static const struct text names[PARAM_COUNT] = {TEXT_INIT("{org}"), TEXT_INIT("{project}"),
-                                               TEXT_INIT("{service}"), TEXT_INIT("{id}")};
-static const struct text values[PARAM_COUNT] = {TEXT_INIT("acme"), TEXT_INIT("shop"),
-                                                TEXT_INIT("gate-way"), TEXT_INIT("an_id")};
+                                               TEXT_INIT("{service}"), TEXT_INIT("{id}"),
+                                               TEXT_INIT("{key}")};
+static const struct text values[PARAM_COUNT] = {
+    TEXT_INIT("acme"), TEXT_INIT("shop"), TEXT_INIT("gate-way"), TEXT_INIT("an_id"),
+    TEXT_INIT("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k")};
 
 static int setup(void **state) {
     (void)state;
