@@ -145,6 +145,13 @@ static const struct flag audit_verify_flags[] = {
     END,
 };
 
+static const struct flag key_rotate_flags[] = {
+    {"immediately", NULL, FLAG_BOOL, "immediately",
+     "sign with the new key at once, for one that was stolen: verifiers refuse what is minted "
+     "until they have renewed their copy of the JWKS"},
+    END,
+};
+
 static const struct column org_columns[] = {
     {"NAME", "name", CELL_AUTO},
     {"DISPLAY NAME", "displayName", CELL_AUTO},
@@ -171,7 +178,8 @@ static const struct column token_columns[] = {
 static const struct column key_columns[] = {
     {"KID", "kid", CELL_AUTO},           {"STATE", "state", CELL_AUTO},
     {"CREATED", "createdOn", CELL_TIME}, {"ACTIVATED", "activatedOn", CELL_TIME},
-    {"RETIRED", "retiredOn", CELL_TIME}, END,
+    {"RETIRED", "retiredOn", CELL_TIME}, {"NEXT", "nextState", CELL_AUTO},
+    {"ON", "nextOn", CELL_TIME},         END,
 };
 
 const struct command commands[] = {
@@ -402,19 +410,34 @@ const struct command commands[] = {
 
     {.path = "key list",
      .summary = "list the signing keys",
-     .description = "Lists the signing keys and their states. Only the operator may.",
+     .description = "Lists the signing keys: their states, since when, and what comes next. Only "
+                    "the operator may.",
      .example = "mint key list",
      .method = "GET",
      .target = "/v1/keys",
      .columns = key_columns},
     {.path = "key rotate",
+     .flags = key_rotate_flags,
      .summary = "start the rotation of the signing key",
      .description =
          "Makes a new signing key. It is published first and signs once every verifier has "
-         "had time to learn it. Only the operator may.",
-     .example = "mint key rotate",
+         "had time to learn it; what the old key signed stays good. Only the operator may.",
+     .example = "mint key rotate\n"
+                "mint key rotate --immediately",
      .method = "POST",
      .target = "/v1/keys/rotate"},
+    {.path = "key delete",
+     .operand = "KID",
+     .summary = "remove a signing key before its time",
+     .description =
+         "Removes a retired or pending key. What a retired one signed is refused from now on, by "
+         "verifiers once they have renewed their copy of the JWKS. For the key that signs: mint "
+         "key rotate --immediately first. Only the operator may.",
+     .example = "mint key delete kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+     .method = "DELETE",
+     .target = "/v1/keys/{KID}",
+     .confirm = "Delete the key \"{KID}\" and make worthless what it signed?",
+     .done = "Deleted key \"{KID}\"."},
     {.path = "audit",
      .flags = audit_flags,
      .summary = "show what was changed, and tried in vain, by whom",
