@@ -20,6 +20,8 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a
 TOKEN = re.compile(r"mint_(svc|opr)_[0-9a-zA-Z]{60}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
+DATE_SKEW_S = 5  # how far the Date of a reply may be off
+
 numbers = itertools.count(1)
 
 
@@ -69,7 +71,7 @@ class Reply:
         assert re.fullmatch(r"[\w.-]+", self.headers["X-Request-Id"], re.ASCII), self
         date = email.utils.parsedate_to_datetime(self.headers["Date"])
         now = datetime.datetime.now(datetime.timezone.utc)
-        assert abs((now - date).total_seconds()) < 5, self
+        assert abs((now - date).total_seconds()) < DATE_SKEW_S, self
         for name in ("Date", "X-Request-Id", "Content-Length", "Content-Type", "Cache-Control"):
             assert len(self.headers.get_all(name, [])) <= 1, self
         if self.status >= 400 and self.method != "HEAD":

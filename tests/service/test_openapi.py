@@ -133,7 +133,7 @@ def path_with(path, **values):
 def test_every_example_works(told):
     """Each is sent as it stands; Client checks the replies."""
     operator = Client(told.address, told.operator_token)
-    gateway, token, credential = None, None, None
+    gateway, token, credential, kid = None, None, None, None
     for name in ORDER:
         path, method, operation = OPERATIONS[name]
         clients = {"credentials.issue": gateway, "credentials.batch": gateway,
@@ -145,12 +145,15 @@ def test_every_example_works(told):
             sent = media.get("example")
             if type_ == "application/x-www-form-urlencoded":
                 sent = "&".join(f"{key}={value}" for key, value in sent.items())
-            reply = client.call(method.upper(), path_with(path, id=token and token["id"]), sent,
+            reply = client.call(method.upper(), path_with(path, id=token and token["id"], key=kid),
+                                sent,
                                 headers={"Content-Type": type_})
             assert reply.status == 200, (name, reply)
         if name == "tokens.issue":
             token = reply.json
             gateway = Client(told.address, token["token"])
+        if name == "keys.rotate":
+            kid = reply.json["key"]["kid"]
         if name == "credentials.issue":
             credential = reply.json["accessToken"]
     assert token and credential

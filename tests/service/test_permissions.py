@@ -89,11 +89,23 @@ def places(operator):
     return Place(operator), Place(operator)
 
 
+def pending_key(operator, name):
+    """What keys.delete needs to be there, and keys.rotate does not."""
+    kids = [key["kid"] for key in operator.ok("GET", "/v1/keys")["keys"]
+            if key["state"] == "pending"]
+    if kids and name == "keys.rotate":
+        operator.ok("DELETE", f"/v1/keys/{kids.pop()}")
+    if not kids and name == "keys.delete":
+        kids.append(operator.ok("POST", "/v1/keys/rotate")["key"]["kid"])
+    return kids[0] if kids else None
+
+
 def request_for(row, place, home, other):
     """Path and body; what is made gets a name of its own."""
     at = other if place == THERE else home
     project = at.projects[BESIDE if place == BESIDE else HERE]
-    path = row["path"].format(org=at.org.name, project=project, service="gateway", id=at.token_id)
+    path = row["path"].format(org=at.org.name, project=project, service="gateway", id=at.token_id,
+                              key=pending_key(home.operator, row["name"]))
     if row["name"] == "audit.list":
         path += f"?org={at.org.name}"
     operation = Document.of_mintd().find("GET" if row["method"] == "ANY" else row["method"], path)
