@@ -72,11 +72,17 @@ enum status list_read(struct client *client, const struct call *call, size_t lim
     return STATUS_FAILED;
 }
 
-/* What the answer holds, without the wrapping of {"project":{…}}. */
+/* What the answer holds, without the wrapping of {"project":{…}} and how the change spread. */
 static const struct json *data_of(const struct json *answer) {
-    struct json_iter i = json_iter(answer);
-    bool is_wrapped = json_count(answer) == 1 && json_next(&i) && json_is_object(i.value);
-    return is_wrapped ? i.value : answer;
+    const struct json *data = NULL;
+    size_t count = 0;
+    for (struct json_iter i = json_iter(answer); json_next(&i);) {
+        if (text_equal(i.key, TEXT("applied")) || text_equal(i.key, TEXT("effectiveBy")))
+            continue;
+        data = i.value;
+        count++;
+    }
+    return count == 1 && json_is_object(data) ? data : answer;
 }
 
 /* Asks before a command that deletes. False: it is not to be run, for the reason in

@@ -80,6 +80,9 @@ class CachingVerifier(threading.Thread):
         except Exception as error:  # pylint: disable=broad-exception-caught
             self.error = error
 
+    def has_met(self, kid):
+        return any(kid == signer for _, signer in list(self.samples))
+
     def keys(self, client):
         now = time.monotonic()
         if now >= self.cached_until:
@@ -142,6 +145,8 @@ def test_rotations_under_load(fleet, issuing, rounds):
             assert time.monotonic() - begun > PUBLISH_S - 1.1  # times are whole seconds
             activated(operators[1], key["kid"])
             signed.append(key["kid"])
+            wait_until(lambda: all(verifier.has_met(signed[-1]) or not verifier.is_alive()
+                                   for verifier in verifiers), "credentials by it")
     finally:
         stop.set()
         for verifier in verifiers:
