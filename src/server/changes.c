@@ -183,6 +183,7 @@ static void all_applied(struct changes *changes) {
     pthread_mutex_lock(&changes->fleet_lock);
     fleet_applied(&changes->fleet, &changes->feed, now_us);
     pthread_mutex_unlock(&changes->fleet_lock);
+    hints_cut(&changes->server->hints, &changes->feed);
     acknowledge(changes, now_us);
     report_submit(changes);
     watch(changes, now_us);
@@ -256,6 +257,7 @@ static void commit_hint(void *self, uint64_t seq) {
     if (seq != 0) {
         atomic_store(&changes->wanted_us, clock_monotonic_us());
         atomic_store(&changes->wanted_seq, seq);
+        hints_publish(&changes->server->hints);
     }
     changes_hint(changes);
 }

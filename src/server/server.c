@@ -171,6 +171,7 @@ static bool server_fill(struct server *server, struct error *ret_error) {
         return false;
     return openapi_make(&server->openapi, ret_error) &&
            discovery_make(&server->discovery, text_of(server->issuer), ret_error) &&
+           hints_open(&server->hints, server, ret_error) &&
            changes_open(&server->changes, server, ret_error) &&
            expiry_open(&server->expiry, server, ret_error) &&
            keys_start(&server->keys, ret_error) && main_loop_arm(server, ret_error);
@@ -219,6 +220,7 @@ void server_close(struct server *server) {
         worker_close(server->workers[i]);
     free(server->workers);
     conn_pool_close(server->ops_pool);
+    hints_close(&server->hints);
     loop_close(server->loop);
     changes_close(&server->changes);
     keys_close(&server->keys);

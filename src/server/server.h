@@ -6,6 +6,7 @@
 #include "server/changes.h"
 #include "server/clock_watch.h"
 #include "server/expiry.h"
+#include "server/hints.h"
 #include "server/keys.h"
 #include "server/openapi.h"
 #include "server/worker.h"
@@ -31,6 +32,7 @@ struct server {
     struct worker **workers;
     size_t worker_count;
     struct changes changes;
+    struct hints hints;
     struct expiry expiry;
     struct discovery discovery;
     struct keys keys;
