@@ -78,6 +78,12 @@ static void entry_drop(struct cache *cache, struct cache_entry *entry) {
     free(entry);
 }
 
+void cache_drop_grant(struct cache *cache, const struct uuid *token_id) {
+    struct cached_grant *cached = cache_find_grant(cache, token_id);
+    if (cached != NULL)
+        entry_drop(cache, &cached->entry);
+}
+
 void cache_clear(struct cache *cache) {
     while (!queue_is_empty(&cache->order))
         entry_drop(cache, container_of(cache->order.next, struct cache_entry, link));

@@ -76,6 +76,8 @@ struct cached_grant *cache_put_acting(struct cache *cache, const struct uuid *ke
                                       struct grant *grant, const struct stamp *stamp);
 struct cached_project *cache_put_project(struct cache *cache, struct project_record *record,
                                          const struct stamp *stamp);
+/* Drops the token's own entry, if there is one. */
+void cache_drop_grant(struct cache *cache, const struct uuid *token_id);
 /* Drops every entry and forgets the unknown ones. */
 void cache_clear(struct cache *cache);
 

@@ -13,6 +13,7 @@ struct flight_key {
     struct text project;
     uint64_t generation;
     uint64_t cursor;
+    bool skips_shared;
 };
 
 static bool flight_is_of(const void *value, const void *key) {
@@ -21,7 +22,8 @@ static bool flight_is_of(const void *value, const void *key) {
     return uuid_equal(&flight->token_id, &wanted->token_id) &&
            uuid_equal(&flight->acting_key, &wanted->acting_key) &&
            text_equal((struct text){flight->project, flight->project_len}, wanted->project) &&
-           flight->generation == wanted->generation && flight->cursor == wanted->cursor;
+           flight->generation == wanted->generation && flight->cursor == wanted->cursor &&
+           flight->skips_shared == wanted->skips_shared;
 }
 
 bool flights_open(struct mint *mint) {
@@ -40,7 +42,8 @@ static struct flight_key key_of(const struct request *request) {
     struct flight_key key = {.token_id = request->token.id,
                              .project = project,
                              .generation = request->mint->freshness->generation,
-                             .cursor = request->mint->freshness->cursor};
+                             .cursor = request->mint->freshness->cursor,
+                             .skips_shared = request->attempts > 1};
     if (request->is_acting)
         key.acting_key = request_acting_key(request);
     return key;
@@ -145,6 +148,7 @@ static void flight_fill(struct flight *flight, enum error_code verdict) {
     freshness_renew(mint->freshness, &stamp);
     if (stamp.epoch != mint->freshness->epoch || stamp.s0 != mint->freshness->cursor)
         mint->ports.poll(mint->ports.self);
+    flight_tell_shared(flight);
     if (cache_put_grant(mint->cache, flight->grant, &stamp) == NULL)
         (void)error_set(&flight->grant_error, ERROR_OVERLOADED, "memory");
     metric_add(mint->metrics, METRIC_REGISTRY_HITS, 1);
@@ -171,12 +175,8 @@ static void flight_tell(const struct flight *flight, struct request *request,
         request->error = flight->project_error;
 }
 
-static void flight_done(struct registry_job *job) {
-    struct flight *flight = container_of(job, struct flight, job);
-    struct mint *mint = flight->mint;
-    enum error_code verdict = grant_verdict(flight);
-    check(map_remove(&mint->flights, flight->hash, flight));
-    flight_fill(flight, verdict);
+void flight_end(struct flight *flight, enum error_code verdict) {
+    check(map_remove(&flight->mint->flights, flight->hash, flight));
     for (struct queue *link; (link = queue_pop(&flight->waiters)) != NULL;) {
         struct request *request = container_of(link, struct request, flight_link);
         request->flight = NULL;
@@ -185,6 +185,29 @@ static void flight_done(struct registry_job *job) {
             request_wake(request);
     }
     free(flight);
+}
+
+static void flight_done(struct registry_job *job) {
+    struct flight *flight = container_of(job, struct flight, job);
+    enum error_code verdict = grant_verdict(flight);
+    flight_fill(flight, verdict);
+    flight_end(flight, verdict);
+}
+
+/* The look at the registry counts from now, and so do the changes that it may have missed. */
+static bool registry_submit_flight(struct flight *flight) {
+    struct mint *mint = flight->mint;
+    flight->asked_us = mint->clock->monotonic_us;
+    flight->generation = mint->freshness->generation;
+    flight->cursor = mint->freshness->cursor;
+    return mint->ports.submit(mint->ports.self, &flight->job);
+}
+
+void flight_ask_registry(struct flight *flight) {
+    if (registry_submit_flight(flight))
+        return;
+    (void)error_set(&flight->grant_error, ERROR_OVERLOADED, "look-ups waiting");
+    flight_end(flight, ERROR_OVERLOADED);
 }
 
 /* A name or nothing: what is none was not asked for. */
@@ -217,7 +240,7 @@ static struct flight *flight_start(const struct request *request, const struct f
         (struct registry_job){.work = flight_work, .done = flight_done, .loop = mint->loop};
     flight->mint = mint;
     flight->hash = hash;
-    flight->asked_us = mint->clock->monotonic_us;
+    flight->skips_shared = key->skips_shared;
     flight->generation = key->generation;
     flight->cursor = key->cursor;
     flight->token_id = key->token_id;
@@ -226,7 +249,7 @@ static struct flight *flight_start(const struct request *request, const struct f
     flight_act(flight, request);
     queue_init(&flight->waiters);
     if (mint->flights.count == mint->flights.count_max ||
-        !mint->ports.submit(mint->ports.self, &flight->job)) {
+        (!flight_ask_shared(flight) && !registry_submit_flight(flight))) {
         free(flight);
         return NULL;
     }

@@ -2,6 +2,7 @@
 #ifndef MINT_FLIGHT_H
 #define MINT_FLIGHT_H
 
+#include "io/redis.h"
 #include "mint/request.h"
 
 /* One look-up under way. What is asked is set before the job is submitted and what is answered by
@@ -11,6 +12,10 @@ struct flight {
     struct mint *mint;
     struct queue waiters;
     uint64_t hash;
+    bool skips_shared; /* what the shared cache had was of no use to who asks */
+    /* While the shared cache is asked. */
+    struct redis_command command;
+    struct shared_key shared_key;
     uint64_t asked_us;
     uint64_t generation; /* of the freshness when it was asked */
     uint64_t cursor;     /* likewise */
@@ -34,5 +39,16 @@ struct flight {
     struct error acting_error;
     struct error project_error;
 };
+
+/* Asks the shared cache first, where there is one that can be asked; false: it is not asked. What it
+ * has is put where the next request will find it; if that is not all, the registry is asked. */
+must_check bool flight_ask_shared(struct flight *flight);
+/* Puts what the registry has said there, for other replicas. */
+void flight_tell_shared(struct flight *flight);
+
+/* The rest of a look-up, for that. */
+void flight_ask_registry(struct flight *flight);
+/* Wakes who waits, with what the look-up said, and ends it. */
+void flight_end(struct flight *flight, enum error_code verdict);
 
 #endif

@@ -2,9 +2,11 @@
 #ifndef MINT_REQUEST_H
 #define MINT_REQUEST_H
 
+#include "cache/shared.h"
 #include "cache/usage.h"
 #include "http/reply.h"
 #include "io/conn.h"
+#include "io/redis.h"
 #include "mint/issue.h"
 #include "mint/presented.h"
 #include "mint/quota.h"
@@ -137,6 +139,12 @@ struct mint_ports {
     void (*poll)(void *self);
     /* Adds to the answer, an object that is open at its end, how the request's change spread. */
     void (*receipt)(void *self, struct request *request);
+    /* Asks the shared cache for an entry; false if it cannot be asked now, and then `done` is not
+     * called. Used where mint.shared is set. */
+    bool (*ask_shared)(void *self, struct redis_command *command, const struct shared_key *key);
+    /* Sets an entry; nobody waits for it. */
+    void (*tell_shared)(void *self, const struct shared_key *key, struct text value,
+                        uint32_t ttl_s);
 };
 
 /* What may be asked of every mint; `settings` may change between turns (SIGHUP). */
@@ -163,6 +171,7 @@ struct mint {
     struct mint_settings settings;
     const struct clock *clock;
     struct cache *cache;
+    struct shared *shared; /* NULL: there is no shared cache */
     struct freshness *freshness;
     struct usage *usage;
     struct quotas *quotas; /* the process's */

@@ -426,9 +426,63 @@ static bool caches_open(struct worker *worker, const struct settings *settings) 
            cache_open(&worker->cache, &options, &key);
 }
 
+/* ---- the shared cache ------------------------------------------------------------------------ */
+
+static bool worker_ask_shared(void *self, struct redis_command *command,
+                              const struct shared_key *key) {
+    struct worker *worker = self;
+    const struct text words[] = {TEXT_INIT("GET"), {key->at, key->len}};
+    return redis_send(worker->redis, command, words, array_count(words));
+}
+
+static void worker_tell_shared(void *self, const struct shared_key *key, struct text value,
+                               uint32_t ttl_s) {
+    struct worker *worker = self;
+    char digits[16];
+    struct buffer ttl = buffer_over(digits, sizeof(digits));
+    buffer_number(&ttl, ttl_s);
+    const struct text words[] = {
+        TEXT_INIT("SET"), {key->at, key->len}, value, TEXT_INIT("EX"), buffer_text(&ttl)};
+    (void)!redis_send(worker->redis, NULL, words, array_count(words));
+}
+
+/* Another one has set or deleted the entry, or it is over: what was read before is looked up anew.
+ * Lost pushes harm nobody, since leases and cuts decide. */
+static void on_invalidated(void *self, struct text key) {
+    struct worker *worker = self;
+    struct shared_name name;
+    if (key.at != NULL && shared_key_read(&worker->shared, key, &name) && !name.is_project)
+        cache_drop_grant(&worker->cache, &name.id);
+}
+
+static void on_redis_state(void *self, enum redis_state state, const char *why) {
+    struct worker *worker = self;
+    (void)why; /* the main thread's connection tells the log */
+    metric_set(&worker->metrics, METRIC_L2_CONNECTIONS, state == REDIS_UP);
+}
+
+static bool shared_make(struct worker *worker, struct error *ret_error) {
+    const struct settings *settings = worker->server->settings;
+    struct redis_options options = hints_redis_options(settings);
+    const struct redis_handler handler = {
+        .self = worker, .state = on_redis_state, .invalidated = on_invalidated};
+    const struct shared_options shared = {.prefix = settings->redis_prefix,
+                                          .master = worker->server->options.master,
+                                          .random = &worker->random,
+                                          .ttl_s = (uint32_t)settings->redis_ttl_s};
+    if (settings->redis.len == 0)
+        return true;
+    if (!shared_open(&worker->shared, &shared))
+        return error_set(ret_error, ERROR_OVERLOADED, "memory");
+    worker->mint.shared = &worker->shared;
+    options.track_prefix = settings->redis_prefix;
+    return redis_open(worker->loop, &options, &handler, &worker->redis, ret_error);
+}
+
 static bool mint_make(struct worker *worker) {
     worker->mint = (struct mint){
-        .ports = {worker, worker_submit, worker_reply, worker_refuse, worker_poll, worker_receipt},
+        .ports = {worker, worker_submit, worker_reply, worker_refuse, worker_poll, worker_receipt,
+                  worker_ask_shared, worker_tell_shared},
         .settings = worker_mint_settings(worker->server),
         .clock = loop_clock(worker->loop),
         .cache = &worker->cache,
@@ -462,6 +516,8 @@ bool worker_open(struct server *server, unsigned index, struct worker **ret_work
         return error_set(ret_error, ERROR_INTERNAL, NULL);
     if (!caches_open(worker, settings) || !mint_make(worker))
         return error_set(ret_error, ERROR_OVERLOADED, "memory");
+    if (!shared_make(worker, ret_error))
+        return false;
     struct conn_limits limits = conn_limits_of(server);
     struct conn_handler handler = {worker, worker_begin, worker_gone, worker_refused};
     loop_at_turn_end(worker->loop, worker_turn_end, worker);
@@ -495,10 +551,12 @@ void worker_close(struct worker *worker) {
         return;
     worker_join(worker);
     conn_pool_close(worker->pool);
+    redis_close(worker->redis);
     /* Cut off by the drain timeout with a look-up under way: the process ends, and its memory with
      * it. */
     if (worker->mint.scratch != NULL && is_idle_mint(&worker->mint))
         mint_close(&worker->mint);
+    shared_close(&worker->shared);
     cache_close(&worker->cache);
     if (worker->usage.notes.object_bytes > 0)
         usage_close(&worker->usage);

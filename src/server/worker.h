@@ -30,6 +30,8 @@ struct worker {
     struct conn_pool *pool;
     struct listener *listener;
     struct cache cache;
+    struct shared shared; /* zeroed where there is no Redis */
+    struct redis *redis;
     struct freshness freshness;
     struct usage usage;
     uint64_t usage_due_us;
