@@ -17,7 +17,8 @@ static struct redis_slot *slot_at(struct redis *redis, size_t number) {
 }
 
 void redis_state_set(struct redis *redis, enum redis_state state, const char *why) {
-    bool is_new = redis->state != state;
+    bool is_new = redis->state != state || !redis->is_told;
+    redis->is_told = true;
     redis->state = state;
     (void)snprintf(redis->why, sizeof(redis->why), "%s", why);
     if (is_new && redis->handler.state != NULL)

@@ -80,6 +80,7 @@ struct redis {
     enum redis_state state;
     enum redis_phase phase;
     bool has_ended;
+    bool is_told; /* the handler, of the first failure or success */
     struct loop *loop;
     struct loop_part part;
     struct redis_handler handler;

@@ -1,4 +1,4 @@
-/* Hints over Redis: a replica tells the others that something was committed, so that they poll now. */
+/* Hints over Redis: a replica tells the others of a commit, so that they poll now. */
 #include "server/hints.h"
 
 #include "server/server.h"

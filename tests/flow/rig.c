@@ -206,7 +206,12 @@ bool rig_open(struct rig *rig, struct realm *realm) {
     queue_init(&rig->jobs);
     queue_init(&rig->calls);
     rig->mint = (struct mint){
-        .ports = {rig, port_submit, port_reply, port_refuse, port_poll, port_receipt},
+        .ports = {.self = rig,
+                  .submit = port_submit,
+                  .reply = port_reply,
+                  .refuse = port_refuse,
+                  .poll = port_poll,
+                  .receipt = port_receipt},
         .settings = {.brand = TEXT("mint"),
                      .default_ttl_s = 3600,
                      .max_ttl_s = 86400,
