@@ -41,7 +41,8 @@ struct redis_options {
 
 struct redis_handler {
     void *self;
-    /* The state is another one, or the first try has failed; `why` says what is wrong, "" if nothing. NULL is fine. */
+    /* The state is another one, or the first try has failed; `why` says what is wrong, "" if
+     * nothing. NULL is fine. */
     void (*state)(void *self, enum redis_state state, const char *why);
     /* Somebody changed the key (`at` NULL: any key may have changed). NULL is fine. */
     void (*invalidated)(void *self, struct text key);

@@ -40,8 +40,8 @@ struct flight {
     struct error project_error;
 };
 
-/* Asks the shared cache first, where there is one that can be asked; false: it is not asked. What it
- * has is put where the next request will find it; if that is not all, the registry is asked. */
+/* Asks the shared cache first, where there is one that can be asked; false: it is not asked. What
+ * it has is put where the next request will find it; if that is not all, the registry is asked. */
 must_check bool flight_ask_shared(struct flight *flight);
 /* Puts what the registry has said there, for other replicas. */
 void flight_tell_shared(struct flight *flight);
