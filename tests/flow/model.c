@@ -237,6 +237,8 @@ const char *model_judge(const struct model *model, const struct note *note,
     switch (call->status) {
     case 200:
         return call->route == WRITE_ORG ? write_judge(model, call) : good_judge(model, note, call);
+    case 202: /* its history was replaced before it could be told: nothing is promised yet */
+        return call->route == WRITE_ORG && call->seq != 0 ? NULL : "only a change is answered so";
     case 401:
     case 403:
     case 404:
