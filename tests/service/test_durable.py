@@ -150,7 +150,8 @@ def test_kill_during_writes(tmp_path, dice, rounds):
 
 def test_kill_during_writes_to_postgres(tmp_path, dice, rounds, postgres):
     url = postgres.database()
-    daemon = Daemon(tmp_path / "daemon", registry=url)
+    # The first change after a kill waits until the one that was killed cannot mint any more.
+    daemon = Daemon(tmp_path / "daemon", registry=url, lease="1s", lease_margin="100ms")
     kill_during_writes(daemon, dice, rounds, lambda: audit_rows_of(postgres, url, daemon))
 
 
