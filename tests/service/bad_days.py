@@ -236,6 +236,8 @@ def wrong_of(name, findings, fleet):
     bad = {code: count for code, count in findings.failed.items() if code not in allowed}
     if bad:
         found.append(f"requests failed: {bad}")
+    if findings.new_failed and 503 not in allowed and not name.startswith("registry"):
+        found.append("new tokens were told 503, though the registry was there")
     return found
 
 

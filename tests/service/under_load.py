@@ -146,6 +146,7 @@ class Token:
     secret: str
     token_id: str
     path: str
+    is_new: bool = False  # perhaps not yet looked up by every replica
     revoke_asked: float = 0.0
     revoke_done: float = 0.0
     accepted: list = field(default_factory=list)  # when requests were sent since it was asked for
@@ -162,12 +163,14 @@ class Findings:
     after_acknowledgement_s: list = field(default_factory=list)
     after_commit_s: float = 0.0
     good_refused: list = field(default_factory=list)
+    new_failed: int = 0  # 503 for a new token, whose look-up needs the registry
     slowest_s: float = 0.0
 
     def __str__(self):
         failed = " ".join(f"{code}:{count}" for code, count in sorted(self.failed.items()))
         late = max(self.after_acknowledgement_s, default=0)
-        return (f"{self.sent:6} sent, failed {failed or 'none'}; {self.revoked} revoked, accepted "
+        new = f" (and {self.new_failed} of new tokens)" if self.new_failed else ""
+        return (f"{self.sent:6} sent, failed {failed or 'none'}{new}; {self.revoked} revoked, accepted "
                 f"after the acknowledgement: {len(self.after_acknowledgement_s) or 'none'}"
                 f"{f' (by {late:.3f} s)' if late else ''}, after the commit by at most "
                 f"{self.after_commit_s:.3f} s; good tokens told 401: "
@@ -243,7 +246,9 @@ class Load:
             if status == 401 and (not asked or received < asked):
                 found.good_refused.append(token.token_id)
             # A token that is being revoked may be refused, or not be looked up at the moment.
-            if status != 200 and not (asked and status in (401, 503)):
+            if status == 503 and token.is_new and not asked:
+                found.new_failed += 1
+            elif status != 200 and not (asked and status in (401, 503)):
                 found.failed[status] += 1
 
     def churn(self):
@@ -254,7 +259,7 @@ class Load:
             try:
                 made = client.post(f"{path}/tokens", {})
                 if made.status == 200:
-                    token = Token(made.json["token"], made.json["id"], self.path)
+                    token = Token(made.json["token"], made.json["id"], self.path, is_new=True)
                     self.moving.append(token)
                     time.sleep(0.15)
                     self.revoke(client, token)
