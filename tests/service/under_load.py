@@ -170,8 +170,8 @@ class Findings:
         failed = " ".join(f"{code}:{count}" for code, count in sorted(self.failed.items()))
         late = max(self.after_acknowledgement_s, default=0)
         new = f" (and {self.new_failed} of new tokens)" if self.new_failed else ""
-        return (f"{self.sent:6} sent, failed {failed or 'none'}{new}; {self.revoked} revoked, accepted "
-                f"after the acknowledgement: {len(self.after_acknowledgement_s) or 'none'}"
+        return (f"{self.sent:6} sent, failed {failed or 'none'}{new}; {self.revoked} revoked, "
+                f"accepted after the acknowledgement: {len(self.after_acknowledgement_s) or 'none'}"
                 f"{f' (by {late:.3f} s)' if late else ''}, after the commit by at most "
                 f"{self.after_commit_s:.3f} s; good tokens told 401: "
                 f"{len(self.good_refused) or 'none'}; slowest {self.slowest_s:.2f} s")
