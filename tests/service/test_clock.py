@@ -42,8 +42,8 @@ def clocked(tmp_path, monkeypatch):
     """clocked(lease="1s"): a daemon under a clock of its own, and that clock."""
     if LIBRARY is None:
         pytest.skip("libfaketime is not there: deps/install --tests")
-    if b"__asan_init" in MINTD.read_bytes():
-        pytest.skip("AddressSanitizer has to come first, and so has libfaketime")
+    if any(name in MINTD.read_bytes() for name in (b"__asan_init", b"__tsan_init")):
+        pytest.skip("a sanitizer has to be loaded first, and so has libfaketime")
     monkeypatch.setattr("api.DATE_SKEW_S", float("inf"))
     daemons = []
 
