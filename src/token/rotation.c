@@ -30,10 +30,15 @@ size_t key_find(const struct key_record *keys, size_t count, enum key_state stat
     return found;
 }
 
+/* A time in the registry may be anything, if somebody edited it. */
+static int64_t later_s(int64_t at_s, int64_t wait_s) {
+    return at_s > KEY_NEVER_S - wait_s ? KEY_NEVER_S : at_s + wait_s;
+}
+
 /* A new key is made so early that it signs when the old one has reached its age. */
 static int64_t create_s(const struct key_record *active, const struct key_times *times) {
     int64_t wait_s = times->rotate_s - times->publish_s;
-    return active->activated_s + (wait_s > 0 ? wait_s : 0);
+    return later_s(active->activated_s, wait_s > 0 ? wait_s : 0);
 }
 
 int64_t key_due_s(const struct key_record *keys, size_t count, size_t index,
@@ -41,12 +46,12 @@ int64_t key_due_s(const struct key_record *keys, size_t count, size_t index,
     const struct key_record *key = &keys[index];
     size_t pending = key_find(keys, count, KEY_PENDING);
     if (key->state == KEY_PENDING)
-        return key->created_s + times->publish_s;
+        return later_s(key->created_s, times->publish_s);
     if (key->state == KEY_RETIRED)
-        return key->retired_s + times->keep_s;
+        return later_s(key->retired_s, times->keep_s);
     if (pending < count)
-        return keys[pending].created_s + times->publish_s;
-    return times->rotate_s == 0 ? KEY_NEVER_S : create_s(key, times) + times->publish_s;
+        return later_s(keys[pending].created_s, times->publish_s);
+    return times->rotate_s == 0 ? KEY_NEVER_S : later_s(create_s(key, times), times->publish_s);
 }
 
 static bool is_wrong(const struct key_record *key, int64_t now_s) {
