@@ -15,8 +15,8 @@ RUN = Path(__file__).resolve().parents[2] / "bench" / "peers" / "run"
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="it takes two cores")
 def test_mintd_against_its_limit(tmp_path):
     build = MINTD.parent
-    if b"__asan_" in MINTD.read_bytes() or b"__tsan_" in MINTD.read_bytes():
-        pytest.skip("a sanitizer build is slow")
+    if any(name in MINTD.read_bytes() for name in (b"__asan_", b"__tsan_", b"__gcov_", b".gcda")):
+        pytest.skip("a build with sanitizers or coverage is slow")
     if not (build / "bench_bare").exists():
         pytest.skip("bench_bare was not built")
     figures = tmp_path / "figures.json"
