@@ -311,7 +311,9 @@ static bool password_find(struct text url, size_t from, struct text *ret_passwor
 
 bool setting_is_secret(const struct setting *row, struct text value) {
     struct text password;
-    bool is_url = row->kind == KIND_TEXT && (row->form == FORM_REGISTRY || row->form == FORM_REDIS);
+    bool is_url = row->kind == KIND_TEXT &&
+                  (row->form == FORM_REGISTRY || row->form == FORM_REDIS) &&
+                  !has_prefix(value, "sqlite:"); /* a path, whatever stands in it */
     return row->flag == SETTING_SECRET ||
            (is_url && password_find(value, 0, &password) && password.len > 0);
 }

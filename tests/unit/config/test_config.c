@@ -336,6 +336,20 @@ static void hides_passwords_in_urls(void **state) {
     }
 }
 
+/* A path is no URL: it is shown as it is. */
+static void shows_paths_whole(void **state) {
+    const struct setting *row = setting_find(TEXT("registry"));
+    struct text file = TEXT("sqlite:/a://b:c@d/r.db?password=e");
+    char slot[SETTING_TEXT_BYTES_MAX + 1], memory[128];
+    struct settings settings = {0};
+    struct buffer out = buffer_over(memory, sizeof(memory));
+    (void)state;
+    assert_true(setting_read(row, file, slot, &settings));
+    setting_show(row, &settings, &out);
+    assert_true(text_equal(buffer_text(&out), file));
+    assert_false(setting_is_secret(row, file));
+}
+
 /* The file's limit, less one, exactly, and one more. */
 static void keeps_the_limit_of_the_file(void **state) {
     char *memory = malloc(65537);
@@ -613,6 +627,7 @@ int main(void) {
         cmocka_unit_test(names_the_end_of_a_long_path),
         cmocka_unit_test(keeps_secrets_private),
         cmocka_unit_test(hides_passwords_in_urls),
+        cmocka_unit_test(shows_paths_whole),
         cmocka_unit_test(keeps_the_limit_of_the_file),
         cmocka_unit_test(keeps_the_limit_of_texts),
         cmocka_unit_test(settles),
