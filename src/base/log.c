@@ -116,6 +116,8 @@ struct log *log_open(const struct clock *clock) {
     atomic_init(&log->tail, 0);
     atomic_init(&log->dropped, 0);
     log->clock = clock;
+    log->time_s = INT64_MIN;
+    memset(log->time, '0', sizeof(log->time)); /* should the year have five digits */
     (void)pthread_mutex_lock(&drainer.lock);
     log->level = drainer.level;
     log->format = drainer.format;
@@ -125,16 +127,24 @@ struct log *log_open(const struct clock *clock) {
     return log;
 }
 
+/* The second is written out once for all its lines. */
 static void line_time(struct log_line *line) {
     struct clock now = {0};
-    const struct clock *clock = line->log->clock;
+    struct log *log = line->log;
+    const struct clock *clock = log->clock;
     if (clock == NULL) {
         clock_update(&now);
         clock = &now;
     }
-    buffer_time(&line->out, clock->wall_s);
-    line->out.len--; /* the Z, behind the fraction */
-    buffer_format(&line->out, ".%06uZ", clock->wall_us);
+    if (log->time_s != clock->wall_s) {
+        struct buffer time = buffer_over(log->time, sizeof(log->time));
+        buffer_time(&time, clock->wall_s);
+        log->time_s = clock->wall_s;
+    }
+    buffer_add(&line->out, (struct text){log->time, sizeof(log->time) - 1}); /* without the Z */
+    buffer_byte(&line->out, '.');
+    buffer_digits(&line->out, clock->wall_us, 6);
+    buffer_byte(&line->out, 'Z');
 }
 
 void log_begin(struct log_line *line, struct log *log, enum log_level level, const char *event) {
@@ -146,8 +156,11 @@ void log_begin(struct log_line *line, struct log *log, enum log_level level, con
     if (log->format == LOG_JSON) {
         buffer_put(&line->out, "{\"time\":\"");
         line_time(line);
-        buffer_format(&line->out, "\",\"level\":\"%s\",\"event\":\"%s\"", level_names[level],
-                      event);
+        buffer_put(&line->out, "\",\"level\":\"");
+        buffer_put(&line->out, level_names[level]);
+        buffer_put(&line->out, "\",\"event\":\"");
+        buffer_put(&line->out, event);
+        buffer_byte(&line->out, '"');
     } else {
         line_time(line);
         buffer_format(&line->out, " %-7s %s", level_names[level], event);

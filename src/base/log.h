@@ -18,6 +18,8 @@ struct log {
     enum log_level level;
     enum log_format format;
     const struct clock *clock; /* the writer's; NULL: the system's is asked */
+    int64_t time_s;            /* the second that `time` names */
+    char time[TIME_TEXT_BYTES];
     struct log *next;
     char ring[LOG_RING_BYTES];
 };

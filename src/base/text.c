@@ -5,16 +5,27 @@
 #include <stdio.h>
 #include <time.h>
 
-static char byte_lower(char byte) {
-    return byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
+/* Eight bytes with ASCII letters made small, each byte by itself: the top bits of the sums tell
+ * whether the low seven are at least 'A', and above 'Z'. */
+static uint64_t word_lower(uint64_t word) {
+    const uint64_t ones = 0x0101010101010101, low_bits = ones * 0x7F;
+    uint64_t from_a = (word & low_bits) + ones * (0x80 - 'A');
+    uint64_t above_z = (word & low_bits) + ones * (0x80 - 'Z' - 1);
+    uint64_t is_capital = from_a & ~above_z & ~word & (ones * 0x80);
+    return word | is_capital >> 2;
 }
 
 bool text_equal_nocase(struct text a, struct text b) {
     if (a.len != b.len)
         return false;
-    for (size_t i = 0; i < a.len; i++)
-        if (byte_lower(a.at[i]) != byte_lower(b.at[i]))
+    for (size_t i = 0, step; i < a.len; i += step) {
+        uint64_t of_a = 0, of_b = 0;
+        step = a.len - i < sizeof(of_a) ? a.len - i : sizeof(of_a);
+        memcpy(&of_a, a.at + i, step);
+        memcpy(&of_b, b.at + i, step);
+        if (word_lower(of_a) != word_lower(of_b))
             return false;
+    }
     return true;
 }
 
@@ -188,11 +199,10 @@ void buffer_json(struct buffer *buffer, struct text text) {
     buffer_byte(buffer, '"');
 }
 
-/* Writes the lowest `count` decimal digits of the number. */
-static char *digits_write(char *out, unsigned number, size_t count) {
-    for (size_t i = count; i-- > 0; number /= 10)
+void buffer_digits(struct buffer *buffer, unsigned number, size_t count) {
+    char *out = buffer_take(buffer, count);
+    for (size_t i = count; i-- > 0 && out != NULL; number /= 10)
         out[i] = (char)('0' + number % 10);
-    return out + count;
 }
 
 void buffer_time(struct buffer *buffer, int64_t unix_s) {
@@ -205,10 +215,11 @@ void buffer_time(struct buffer *buffer, int64_t unix_s) {
     }
     const int numbers[] = {parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
                            parts.tm_hour,        parts.tm_min,     parts.tm_sec};
-    char *out = buffer_take(buffer, TIME_TEXT_BYTES);
-    for (size_t i = 0; i < array_count(numbers) && out != NULL; i++) {
-        out = digits_write(out, (unsigned)numbers[i], i == 0 ? 4 : 2);
-        *out++ = marks[i];
+    char *room = buffer_take(buffer, TIME_TEXT_BYTES);
+    struct buffer out = buffer_over(room, TIME_TEXT_BYTES);
+    for (size_t i = 0; i < array_count(numbers) && room != NULL; i++) {
+        buffer_digits(&out, (unsigned)numbers[i], i == 0 ? 4 : 2);
+        buffer_byte(&out, marks[i]);
     }
 }
 
@@ -236,7 +247,7 @@ void buffer_uuid(struct buffer *buffer, const struct uuid *uuid) {
 static int hex_value(char digit) {
     if (digit >= '0' && digit <= '9')
         return digit - '0';
-    char lower = byte_lower(digit);
+    int lower = digit | 0x20;
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 

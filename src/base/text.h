@@ -82,6 +82,8 @@ static inline void buffer_put(struct buffer *buffer, const char *string) {
     buffer_add(buffer, text_of(string));
 }
 void buffer_number(struct buffer *buffer, uint64_t number);
+/* The lowest `count` decimal digits, with zeros in front. */
+void buffer_digits(struct buffer *buffer, unsigned number, size_t count);
 void buffer_signed(struct buffer *buffer, int64_t number);
 /* Needs room for a byte more than it writes. */
 void buffer_format(struct buffer *buffer, const char *format, ...) printf_like(2, 3);

@@ -89,10 +89,10 @@ static void help_print(FILE *to) {
                "mintd " MINTD_VERSION " - mints short-lived Ed25519 JWTs for service tokens\n\n"
                "usage: mintd COMMAND [FLAGS]\n\ncommands:\n");
     for (size_t i = 0; i < array_count(commands); i++)
-        buffer_format(&out, "  %-16s%s\n", commands[i].name, commands[i].help);
+        buffer_format(&out, "  %-17s %s\n", commands[i].name, commands[i].help);
     buffer_put(&out,
-               "  version         print the version\n"
-               "  help            print this\n\n"
+               "  version           print the version\n"
+               "  help              print this\n\n"
                "flags of serve and init:\n"
                "  --init                    serve: initialise on the first start\n"
                "  --operator-token-file F   write the operator token to F (0600) instead of "

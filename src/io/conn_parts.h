@@ -97,7 +97,7 @@ struct conn {
     struct block *refusal; /* goes after the replies under way */
     struct conn_write *write;
     sa_family_t peer_family;
-    uint8_t peer[16];
+    char peer[CONN_ADDRESS_CHARS];
     union {
         uv_handle_t handle;
         uv_stream_t stream;

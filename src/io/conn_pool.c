@@ -69,37 +69,35 @@ void conn_reset(struct conn *conn) {
 
 /* ---- taking connections in ------------------------------------------------------------------- */
 
-/* Keeps the address in its shortest form: IPv4 as such, also when it came through an IPv6 socket.
- * */
+/* The address in its shortest form: IPv4 as such, also when it came through an IPv6 socket. Kept as
+ * text, as it is asked for with each request. */
 void conn_peer_set(struct conn *conn, const struct sockaddr_storage *peer) {
+    const void *address = NULL;
     conn->peer_family = peer->ss_family;
+    conn->peer[0] = '\0';
     if (peer->ss_family == AF_INET) {
-        const struct sockaddr_in *ipv4 = (const struct sockaddr_in *)peer;
-        memcpy(conn->peer, &ipv4->sin_addr, sizeof(ipv4->sin_addr));
+        address = &((const struct sockaddr_in *)peer)->sin_addr;
     } else if (peer->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *ipv6 = (const struct sockaddr_in6 *)peer;
-        bool is_mapped = IN6_IS_ADDR_V4MAPPED(&ipv6->sin6_addr);
-        if (is_mapped)
-            conn->peer_family = AF_INET;
-        memcpy(conn->peer, ipv6->sin6_addr.s6_addr + (is_mapped ? 12 : 0), is_mapped ? 4 : 16);
+        const struct in6_addr *ipv6 = &((const struct sockaddr_in6 *)peer)->sin6_addr;
+        bool is_mapped = IN6_IS_ADDR_V4MAPPED(ipv6);
+        conn->peer_family = is_mapped ? AF_INET : AF_INET6;
+        address = ipv6->s6_addr + (is_mapped ? 12 : 0);
     }
+    if (address != NULL)
+        check(inet_ntop(conn->peer_family, address, conn->peer, sizeof(conn->peer)) != NULL);
 }
 
 void conn_peer(const struct conn *conn, char ret_address[static CONN_ADDRESS_CHARS]) {
     magic_check(conn, CONN_MAGIC);
-    ret_address[0] = '\0';
-    if (conn->peer_family == AF_INET || conn->peer_family == AF_INET6)
-        check(inet_ntop(conn->peer_family, conn->peer, ret_address, CONN_ADDRESS_CHARS) != NULL);
+    memcpy(ret_address, conn->peer, sizeof(conn->peer));
 }
 
 bool conn_is_proxy(const struct conn *conn) {
     const struct conn_limits *limits = &conn->pool->limits;
-    char text[CONN_ADDRESS_CHARS];
     uint8_t address[ADDRESS_BYTES];
     if (limits->proxy_count == 0 || conn->peer_family == AF_UNIX)
         return true;
-    conn_peer(conn, text);
-    return cidr_read_address(text_of(text), address) &&
+    return cidr_read_address(text_of(conn->peer), address) &&
            cidr_any_has(limits->proxies, limits->proxy_count, address);
 }
 

@@ -26,6 +26,28 @@ static void assert_text(struct text text, const char *string) {
     assert_memory_equal(text.at, string, text.len);
 }
 
+static int lower(int byte) {
+    return byte >= 'A' && byte <= 'Z' ? byte - 'A' + 'a' : byte;
+}
+
+/* Every byte against every other, at each place in a text of two words and a rest. */
+static void test_equal_nocase(void **state) {
+    char a[19], b[19];
+    (void)state;
+    memset(a, 'q', sizeof(a));
+    memset(b, 'Q', sizeof(b));
+    for (size_t place = 0; place < sizeof(a); place++) {
+        for (int i = 0; i < 65536; i++) {
+            a[place] = (char)(i >> 8);
+            b[place] = (char)(i & 255);
+            bool equal =
+                text_equal_nocase((struct text){a, sizeof(a)}, (struct text){b, sizeof(b)});
+            assert_true(equal == (lower(i >> 8) == lower(i & 255)));
+        }
+        a[place] = b[place] = 'z';
+    }
+}
+
 static void test_equal(void **state) {
     (void)state;
     struct text none = {NULL, 0};
@@ -268,6 +290,7 @@ static void test_uuid(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_equal, setup),
+        cmocka_unit_test_setup(test_equal_nocase, setup),
         cmocka_unit_test_setup(test_trim, setup),
         cmocka_unit_test_setup(test_number, setup),
         cmocka_unit_test_setup(test_hex, setup),

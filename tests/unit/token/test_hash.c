@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <sodium/crypto_hash_sha256.h>
+
 #include "token/hash.h"
 #include <cmocka.h>
 
@@ -35,6 +37,22 @@ static void test_pieces_hash_as_a_whole(void **state) {
     assert_memory_equal(whole, pieces, SHA256_BYTES);
 }
 
+/* Each length around the ends of a block, whole and cut anywhere, as libsodium has it. */
+static void test_as_libsodium(void **state) {
+    uint8_t bytes[300], expected[SHA256_BYTES], hash[SHA256_BYTES];
+    (void)state;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)(i * 167 + (i >> 3));
+    for (size_t len = 0; len <= sizeof(bytes); len++) {
+        const char *at = (const char *)bytes;
+        (void)crypto_hash_sha256(expected, bytes, len);
+        for (size_t cut = 0; cut <= len; cut++) {
+            sha256_of((struct text[]){{at, cut}, {at + cut, len - cut}}, 2, hash);
+            assert_memory_equal(hash, expected, SHA256_BYTES);
+        }
+    }
+}
+
 static void test_compare(void **state) {
     (void)state;
     uint8_t a[32] = {0}, b[32] = {0};
@@ -51,6 +69,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_published_vectors),
         cmocka_unit_test(test_pieces_hash_as_a_whole),
+        cmocka_unit_test(test_as_libsodium),
         cmocka_unit_test(test_compare),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
