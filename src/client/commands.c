@@ -136,6 +136,42 @@ static const struct flag verify_flags[] = {
     {"leeway", "TIME", FLAG_TIME, NULL, "by how much clocks may differ (default 0s)"},
     END,
 };
+static const struct flag bench_flags[] = {
+    {"rate", "N", FLAG_NUMBER, NULL,
+     "open loop: N requests a second, whatever the answers do; without it each connection sends "
+     "when its answer has come (closed loop)"},
+    {"connections", "N", FLAG_NUMBER, NULL, "how many (default 32)"},
+    {"pipeline", "N", FLAG_NUMBER, NULL, "requests under way on one connection (default 1)"},
+    {"no-keep-alive", NULL, FLAG_BOOL, NULL, "a new connection for each request"},
+    {"threads", "N", FLAG_NUMBER, NULL, "threads that send (default 1)"},
+    {"duration", "TIME", FLAG_TIME, NULL, "how long to measure (default 10s)"},
+    {"warmup", "TIME", FLAG_TIME, NULL, "how long to send before that (default 1s)"},
+    {"find-knee", NULL, FLAG_BOOL, NULL,
+     "raise the rate, from --rate on (default 1000), until it is not kept up with; then measure at "
+     "70 % of the highest that was"},
+    {"step", "TIME", FLAG_TIME, NULL, "how long to try each rate for --find-knee (default 3s)"},
+    {"html", "FILE", FLAG_TEXT, NULL, "write a page with plots, which needs nothing else"},
+    ISSUE_FLAGS,
+    {"attributes-size", "SIZE", FLAG_SIZE, NULL, "attributes of about this size"},
+    {"batch", "N", FLAG_NUMBER, NULL, "ask for N credentials at once"},
+    {"tokens", "FILE", FLAG_TEXT, NULL, "service tokens, one a line, which take turns"},
+    {"warm", "PERCENT", FLAG_NUMBER, NULL,
+     "of the requests use the first of --tokens, the others the rest in turn"},
+    {"verify", "N", FLAG_NUMBER, NULL,
+     "check the signatures in a fair sample of N answers, after the run (default 1000)"},
+    {"jwks", "URL|FILE", FLAG_TEXT, NULL, "the keys for --verify (default: the server's)"},
+    {"target", "URL", FLAG_TEXT, NULL,
+     "any other HTTP server instead of mintd; gets no token but those of --tokens"},
+    {"method", "NAME", FLAG_TEXT, NULL, "with --target (default GET; POST with a body)"},
+    {"header", "TEXT", FLAG_TEXT, NULL, "\"Name: value\"; may be given again"},
+    {"body", "TEXT", FLAG_TEXT, NULL, "with --target: a text, @FILE, or - for standard input"},
+    {"expect-json-field", "NAME", FLAG_TEXT, NULL,
+     "every answer must be a JSON object with this text in it"},
+    {"allow-remote", NULL, FLAG_BOOL, NULL, "the target may be another machine"},
+    {"calibrate", NULL, FLAG_BOOL, NULL,
+     "measure mint itself, against a server within it that does nothing"},
+    END,
+};
 static const struct flag audit_flags[] = {
     {"limit", "N", FLAG_NUMBER, NULL, "only the newest N records"},
     END,
@@ -466,6 +502,22 @@ const struct command commands[] = {
      .method = "GET",
      .target = "/v1/roles",
      .run = run_roles},
+    {.path = "bench",
+     .flags = bench_flags,
+     .summary = "measure how fast credentials are minted",
+     .description =
+         "Sends requests and shows throughput and latency percentiles. With --rate latency counts "
+         "from the moment when a request was due, so that a stall of the server shows in all that "
+         "it delayed; without it a stalled server is sent less, which hides the stall. Checks the "
+         "signatures of a sample, and tells what mint itself cost. --timeout is that of a request "
+         "(default 5s). Ctrl-C ends it early, with what it has. Ends with 1 if any request failed.",
+     .example = "mint bench --project dashboards --rate 2000 --duration 30s --html bench.html\n"
+                "mint bench --project dashboards --find-knee\n"
+                "mint bench --target http://127.0.0.1:3000/token --body @body.json "
+                "--expect-json-field access_token",
+     .method = "POST",
+     .target = "/v1/orgs/{org}/projects/{project}/credentials",
+     .run = run_bench},
 
     {.path = "login",
      .summary = "keep address, org and token in a profile",

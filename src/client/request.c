@@ -174,8 +174,7 @@ static bool flag_add(struct client *client, const struct call *call, const struc
     return false;
 }
 
-/* The body that the flags with a field make. False after saying what is wrong. */
-static bool body_make(struct client *client, const struct call *call, struct text *ret_body) {
+bool client_make_body(struct client *client, const struct call *call, struct text *ret_body) {
     const struct command *command = call->command;
     size_t size = 4096 + 6 * call_operand(call).len;
     for (size_t i = 0; i < call->flag_count; i++)
@@ -334,7 +333,7 @@ enum status client_request(struct client *client, const struct call *call, struc
     struct text path, body = {0};
     bool has_body = strcmp(command->method, "GET") != 0 && strcmp(command->method, "DELETE") != 0;
     if (!client_fill(client, call, command->target, true, &path) ||
-        (has_body && !body_make(client, call, &body)))
+        (has_body && !client_make_body(client, call, &body)))
         return STATUS_USAGE;
     return client_ask(client, command->method, target_make(client, call, path, query), body,
                       ret_reply);

@@ -95,6 +95,14 @@ must_check enum status client_ask(struct client *client, const char *method, str
 /* GET of a public document: a path of the server, or a URL; no token is sent. */
 must_check enum status client_get_public(struct client *client, struct text url,
                                          struct reply *ret_reply);
+/* The body that the command's operand and its flags with a field make. False after saying what is
+ * wrong. */
+must_check bool client_make_body(struct client *client, const struct call *call,
+                                 struct text *ret_body);
+/* A JSON object out of a file, a URL, or a path of the server's below /.well-known/. False after
+ * saying why there is none. */
+must_check bool client_read_document(struct client *client, struct text place,
+                                     const struct json **ret_json);
 /* {"<field>":"<value>"} */
 struct text client_body(struct client *client, const char *field, struct text value);
 /* Reads JSON into memory of its own; NULL if it is none. */
@@ -135,6 +143,7 @@ enum status run_token_rotate(struct client *client, const struct call *call);
 enum status run_issue(struct client *client, const struct call *call);
 enum status run_iframe(struct client *client, const struct call *call);
 enum status run_verify(struct client *client, const struct call *call);
+enum status run_bench(struct client *client, const struct call *call);
 enum status run_roles(struct client *client, const struct call *call);
 enum status run_audit(struct client *client, const struct call *call);
 enum status run_audit_verify(struct client *client, const struct call *call);

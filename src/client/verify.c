@@ -13,7 +13,7 @@ struct checking {
     struct error error; /* why it is not valid */
 };
 
-static bool document_read(struct client *client, struct text place, const struct json **ret_json) {
+bool client_read_document(struct client *client, struct text place, const struct json **ret_json) {
     struct reply reply;
     struct text text;
     struct error error;
@@ -40,12 +40,12 @@ static bool keys_read(struct client *client, const struct call *call, struct che
     struct text place = call_flag(call, "jwks");
     checking->issuer = call_flag(call, "issuer");
     if (place.at != NULL)
-        return document_read(client, place, &checking->jwks);
-    if (!document_read(client, TEXT("/.well-known/jwks.json"), &checking->jwks))
+        return client_read_document(client, place, &checking->jwks);
+    if (!client_read_document(client, TEXT("/.well-known/jwks.json"), &checking->jwks))
         return false;
     if (checking->issuer.at != NULL)
         return true;
-    if (!document_read(client, TEXT("/.well-known/openid-configuration"), &discovery))
+    if (!client_read_document(client, TEXT("/.well-known/openid-configuration"), &discovery))
         return false;
     const struct json *issuer = json_member(discovery, TEXT("issuer"));
     if (issuer == NULL || !json_is_string(issuer)) {
