@@ -120,9 +120,10 @@ static bool copy(struct copying *copying, struct error *ret_error) {
         registry_run(copying->to, false, check_work, inspection);
     if (!error_is(&inspection->error) &&
         (inspection->findings > 0 || inspection->rows != copying->rows))
-        (void)error_set(&inspection->error, ERROR_FIELD_VALUE,
-                        "the copy differs from what was copied; serve on from the source, and make "
-                        "another copy");
+        (void)error_set(
+            &inspection->error, ERROR_FIELD_VALUE,
+            "the copy is not well or not whole, as said above; serve on from the source, "
+            "and make another copy");
     *ret_error = inspection->error;
     return !error_is(&inspection->error);
 }
