@@ -1,34 +1,14 @@
-/* What each operation of the token layer costs, in ns: printed, not judged. */
+/* What each operation of the token layer costs. */
 #include <stdio.h>
 
 #include "base/base64.h"
-#include "base/clock.h"
+#include "measure.h"
 #include "token/claims.h"
 #include "token/jwt.h"
 #include "token/service_token.h"
 
-#define ROUND_NS 200000000U
-#define ROUNDS 5
-
 static char memory[1 << 16];
 static struct random random_source;
-
-/* The best of some rounds: what the machine can do, without what else it did. */
-static void measure(const char *what, void (*operation)(void), unsigned per_call) {
-    double best = 1e18;
-    for (int round = 0; round < ROUNDS; round++) {
-        uint64_t start = clock_monotonic_ns(), calls = 0, passed;
-        do {
-            for (int i = 0; i < 64; i++)
-                operation();
-            calls += 64;
-            passed = clock_monotonic_ns() - start;
-        } while (passed < ROUND_NS);
-        double each = (double)passed / (double)calls / per_call;
-        best = each < best ? each : best;
-    }
-    (void)printf("%-44s %10.1f ns\n", what, best);
-}
 
 /* A token as it comes, and its hash as it is stored. */
 static char token_chars[TOKEN_TEXT_BYTES_MAX];

@@ -265,6 +265,27 @@ static void test_large(void **state) {
     }
 }
 
+/* Once everything has been needed, nothing is asked of malloc; eight at once take a turn. */
+static void test_asks_for_no_memory(void **state) {
+    struct rig *rig = *state;
+    for (size_t turn = 0; turn < 100; turn++) {
+        struct call *calls[8];
+        if (turn == 1)
+            faults_arm(0, false);
+        for (size_t i = 0; i < array_count(calls); i++)
+            calls[i] = rig_begin(
+                rig, (struct ask){.route = ISSUE,
+                                  .body = TEXT("{\"attributes\":{\"a\":[1,2,{\"b\":\"c\"}]}}")});
+        rig_answer(rig);
+        rig_turn(rig);
+        for (size_t i = 0; i < array_count(calls); i++) {
+            assert_int_equal(calls[i]->status, 200);
+            call_free(calls[i]);
+        }
+    }
+    assert_int_equal(faults_disarm(), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         RIG_TEST(test_subjects),
@@ -280,6 +301,7 @@ int main(void) {
         RIG_TEST(test_token_size),
         RIG_TEST(test_claims_beyond_the_scratch),
         RIG_TEST(test_large),
+        RIG_TEST(test_asks_for_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
