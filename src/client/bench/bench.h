@@ -2,17 +2,9 @@
 #ifndef CLIENT_BENCH_BENCH_H
 #define CLIENT_BENCH_BENCH_H
 
+#include "client/bench/knee.h"
 #include "client/bench/load.h"
 #include "client/run.h"
-
-/* One rate of a search for the knee. */
-struct bench_step {
-    double rate; /* offered, a second */
-    double goodput;
-    uint64_t p50_ns, p99_ns, max_ns;
-    bool is_good; /* it kept up */
-};
-#define BENCH_STEPS_MAX 64
 
 struct bench {
     struct client *client;
@@ -23,9 +15,7 @@ struct bench {
     bool is_own;               /* a mintd's credentials, not another --target */
     struct load_result result; /* of the run, or of the one below the knee */
     struct sample_check check;
-    struct bench_step steps[BENCH_STEPS_MAX]; /* with --find-knee, by their rates */
-    size_t step_count;
-    double knee; /* the highest rate that it kept up with; 0: none was looked for, or found */
+    struct knee knee; /* with --find-knee */
     bool has_line;
 };
 

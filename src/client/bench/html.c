@@ -142,8 +142,8 @@ static void time_write(const struct bench *bench, struct buffer *out) {
 
 /* Latency against throughput */
 
-static const struct bench_step *step_at(const void *self, size_t i) {
-    return &((const struct bench *)self)->steps[i];
+static const struct knee_step *step_at(const void *self, size_t i) {
+    return &((const struct bench *)self)->knee.steps[i];
 }
 static double step_rate(const void *self, size_t i) {
     return step_at(self, i)->rate;
@@ -168,17 +168,17 @@ static void steps_write(const struct bench *bench, struct buffer *out) {
                         .x_value = step_rate,
                         .lines = times,
                         .line_count = array_count(times),
-                        .count = bench->step_count,
+                        .count = bench->knee.step_count,
                         .has_dots = true,
                         .self = bench};
     double least = 1e18, most = 1, rate_most;
-    if (bench->step_count == 0)
+    if (bench->knee.step_count == 0)
         return;
-    for (size_t i = 0; i < bench->step_count; i++) {
+    for (size_t i = 0; i < bench->knee.step_count; i++) {
         least = step_p50(bench, i) > 0 && step_p50(bench, i) < least ? step_p50(bench, i) : least;
         most = step_p99(bench, i) > most ? step_p99(bench, i) : most;
     }
-    rate_most = step_rate(bench, bench->step_count - 1);
+    rate_most = step_rate(bench, bench->knee.step_count - 1);
     axis_fit(&plot.x, step_rate(bench, 0), rate_most);
     axis_fit(&plot.y, least < most ? least : most, most);
     plot_write(&plot, out);

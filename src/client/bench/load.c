@@ -138,7 +138,9 @@ static void tally_merge(struct tally *into, const struct tally *from) {
     for (size_t i = 0; i < array_count(into->statuses); i++)
         into->statuses[i] += from->statuses[i];
     into->answers += from->answers;
-    into->cpu_ns += from->cpu_ns;
+    into->good_answers += from->good_answers;
+    into->cost.cpu_ns += from->cost.cpu_ns;
+    into->cost.waited_ns += from->cost.waited_ns;
 }
 
 /* The signal is for the main thread. */

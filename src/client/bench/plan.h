@@ -57,21 +57,28 @@ enum failure {
 const char *failure_member(enum failure failure);
 const char *failure_text(enum failure failure);
 
+/* What the sending took of a processor. */
+struct cost {
+    uint64_t cpu_ns;    /* on one */
+    uint64_t waited_ns; /* ready to run, but others did */
+};
+
 /* What one thread counts of the requests that were due behind the warm-up. */
 #define FAILURE_TEXT_BYTES 200
 struct tally {
     /* From the moment when the request was due: of good answers, and of requests that timed out or
      * were never sent the time that they had waited by then, so that no stall is left out. */
     struct latencies latencies;
-    struct latencies
-        late;            /* by how much this program sent too late, though a connection was free */
+    /* By how much this program sent too late, though a connection was free. */
+    struct latencies late;
     struct counter good; /* answers in time, of status 2xx, with the member */
     struct counter failures[FAILURE_COUNT];
     uint64_t due;
     uint64_t unsent;        /* due, but no connection was free before the end; in no failure */
     uint64_t statuses[600]; /* other than 2xx */
     uint64_t answers;       /* that came between warm-up and end, whatever they said */
-    uint64_t cpu_ns;        /* of the thread, in that time */
+    uint64_t good_answers;  /* the good among them, also to what was due in the warm-up */
+    struct cost cost;       /* of the thread, in that time */
     char first[FAILURE_COUNT][FAILURE_TEXT_BYTES]; /* what the first of each kind said; "": none */
 };
 
@@ -90,9 +97,10 @@ struct load_result {
     size_t point_count;
     struct samples samples;
 };
+/* Good answers a second. */
 static inline double load_goodput(const struct load_result *result) {
     return result->elapsed_ns > 0
-               ? (double)counter_get(&result->tally.good) * 1e9 / (double)result->elapsed_ns
+               ? (double)result->tally.good_answers * 1e9 / (double)result->elapsed_ns
                : 0;
 }
 /* Requests that failed, the unsent not among them. */

@@ -14,7 +14,7 @@ size_t report_bytes_max(const struct bench *bench) {
     const struct bench_target *target = &bench->plan.target;
     return HEAD_BYTES + FAILURE_COUNT * 6 * FAILURE_TEXT_BYTES +
            6 * (target->url.len + target->path.len) + POINT_BYTES * bench->result.point_count +
-           (size_t)BENCH_STEPS_MAX * POINT_BYTES;
+           (size_t)KNEE_STEPS_MAX * POINT_BYTES;
 }
 
 void report_time(struct buffer *out, double ns) {
@@ -59,22 +59,78 @@ static double ratio(double part, double whole) {
 }
 
 static double cpu_us(const struct load_result *result) {
-    return ratio((double)result->tally.cpu_ns / 1e3, (double)result->tally.answers);
+    return ratio((double)result->tally.cost.cpu_ns / 1e3, (double)result->tally.answers);
 }
 
+/* Shares of the threads' time. */
+static double share(const struct bench *bench, uint64_t ns) {
+    return ratio((double)ns, (double)bench->result.elapsed_ns * bench->plan.threads);
+}
 static double busy(const struct bench *bench) {
-    return ratio((double)bench->result.tally.cpu_ns,
-                 (double)bench->result.elapsed_ns * bench->plan.threads);
+    return share(bench, bench->result.tally.cost.cpu_ns);
+}
+static double waited(const struct bench *bench) {
+    return share(bench, bench->result.tally.cost.waited_ns);
+}
+
+/* Where mint itself, not the target, may be what is measured. */
+#define BUSY_MAX 0.9
+#define WAITED_MAX 0.1
+#define LATE_NS_MIN 100000
+#define LATE_SHARE 0.25 /* of the latencies' p99 */
+static bool is_busy(const struct bench *bench) {
+    return busy(bench) > BUSY_MAX;
+}
+static bool has_waited(const struct bench *bench) {
+    return waited(bench) > WAITED_MAX;
+}
+static bool is_late(const struct bench *bench) {
+    const struct tally *tally = &bench->result.tally;
+    double late_ns = (double)latencies_at(&tally->late, 0.99);
+    return late_ns > LATE_NS_MIN &&
+           late_ns > LATE_SHARE * (double)latencies_at(&tally->latencies, 0.99);
+}
+static const struct {
+    const char *member;
+    bool (*is_so)(const struct bench *bench);
+    const char *text;
+} limits[] = {
+    {"busy", is_busy, "mint was busy all the time, so it may be what limits: try more --threads"},
+    {"waited", has_waited,
+     "mint had to wait for a processor, so latencies hold that: keep its core free of others"},
+    {"late", is_late,
+     "mint sent late, though a connection was free, and latencies hold that: see p99 above"},
+};
+static bool is_limited(const struct bench *bench) {
+    for (size_t i = 0; i < array_count(limits); i++)
+        if (limits[i].is_so(bench))
+            return true;
+    return false;
 }
 
 /* For people */
 
+/* " (401: 3, 429: 250)" */
+static void statuses_write(const struct tally *tally, struct buffer *out) {
+    const char *before = " (";
+    for (size_t i = 0; i < array_count(tally->statuses); i++) {
+        if (tally->statuses[i] == 0)
+            continue;
+        buffer_format(out, "%s%zu: %llu", before, i, (unsigned long long)tally->statuses[i]);
+        before = ", ";
+    }
+    buffer_byte(out, ')');
+}
+
 static void failures_write(const struct load_result *result, struct buffer *out) {
     for (int i = 0; i < FAILURE_COUNT; i++) {
         uint64_t count = counter_get(&result->tally.failures[i]);
-        if (count > 0)
-            buffer_format(out, "  %llu %s; the first: %s\n", (unsigned long long)count,
-                          failure_text((enum failure)i), result->tally.first[i]);
+        if (count == 0)
+            continue;
+        buffer_format(out, "  %llu %s", (unsigned long long)count, failure_text((enum failure)i));
+        if (i == FAILURE_STATUS)
+            statuses_write(&result->tally, out);
+        buffer_format(out, "; the first: %s\n", result->tally.first[i]);
     }
 }
 
@@ -88,8 +144,11 @@ static void requests_write(const struct bench *bench, struct buffer *out) {
                   (unsigned long long)tally->unsent);
     failures_write(result, out);
     if (tally->unsent > 0)
-        buffer_put(out, "  the target does not keep up: latencies below hold what was never sent "
-                        "with the time that it had waited, so the real ones are higher\n");
+        buffer_format(out,
+                      "  %s not keep up: latencies below hold what was never sent with the time "
+                      "that it had waited, so the real ones are higher\n",
+                      is_limited(bench) ? "the target, or mint (see below), did"
+                                        : "the target does");
 }
 
 static void latencies_write(const struct bench *bench, struct buffer *out) {
@@ -107,8 +166,10 @@ static void latencies_write(const struct bench *bench, struct buffer *out) {
 
 static void self_write(const struct bench *bench, struct buffer *out) {
     const struct tally *tally = &bench->result.tally;
-    buffer_format(out, "mint       %.1f us of CPU a request, busy %.0f %% of its time",
-                  cpu_us(&bench->result), 100 * busy(bench));
+    buffer_format(out,
+                  "mint       %.1f us of CPU a request, busy %.0f %% of its time, %.1f %% of "
+                  "it waiting for a processor",
+                  cpu_us(&bench->result), 100 * busy(bench), 100 * waited(bench));
     if (bench->plan.rate > 0 && counter_get(&tally->late.count) > 0) {
         buffer_put(out, "; sent late by p50 ");
         report_time(out, (double)latencies_at(&tally->late, 0.5));
@@ -116,8 +177,9 @@ static void self_write(const struct bench *bench, struct buffer *out) {
         report_time(out, (double)latencies_at(&tally->late, 0.99));
     }
     buffer_byte(out, '\n');
-    if (busy(bench) > 0.9)
-        buffer_put(out, "  mint itself may be what limits this: try more --threads\n");
+    for (size_t i = 0; i < array_count(limits); i++)
+        if (limits[i].is_so(bench))
+            buffer_format(out, "  %s\n", limits[i].text);
 }
 
 /* The lines, harmless to a terminal: what the target said is among them. */
@@ -149,9 +211,9 @@ void report_text(struct bench *bench, struct buffer *out) {
         buffer_format(out, "checked    %zu credentials out of a fair sample: %zu wrong\n",
                       bench->check.checked, bench->check.wrong);
     self_write(bench, out);
-    if (bench->knee > 0)
-        buffer_format(out, "knee       %.0f/s kept up with; above is %.0f %% of it\n", bench->knee,
-                      100 * bench->plan.rate / bench->knee);
+    if (bench->knee.good > 0)
+        buffer_format(out, "knee       %.0f/s kept up with; above is %.0f %% of it\n",
+                      bench->knee.good, 100 * bench->plan.rate / bench->knee.good);
 }
 
 /* JSON */
@@ -223,6 +285,21 @@ static void json_plan(const struct bench *bench, struct buffer *out) {
                   bench->result.is_interrupted ? "true" : "false");
 }
 
+static void json_self(const struct bench *bench, struct buffer *out) {
+    const struct tally *tally = &bench->result.tally;
+    buffer_format(out, "\"self\":{\"cpuMicrosecondsPerRequest\":%.2f,\"busy\":%.3f,",
+                  cpu_us(&bench->result), busy(bench));
+    buffer_format(out, "\"waitedForProcessor\":%.3f,", waited(bench));
+    json_us(out, "lateP50Microseconds", latencies_at(&tally->late, 0.5));
+    json_us(out, "lateP99Microseconds", latencies_at(&tally->late, 0.99));
+    buffer_put(out, "\"limits\":[");
+    for (size_t i = 0; i < array_count(limits); i++)
+        if (limits[i].is_so(bench))
+            buffer_format(out, "\"%s\",", limits[i].member);
+    json_end(out, ']');
+    json_end(out, '}');
+}
+
 static void json_points(const struct bench *bench, struct buffer *out) {
     buffer_put(out, "\"overTime\":[");
     for (size_t i = 0; i < bench->result.point_count; i++) {
@@ -238,8 +315,8 @@ static void json_points(const struct bench *bench, struct buffer *out) {
 
 static void json_knee(const struct bench *bench, struct buffer *out) {
     buffer_put(out, "\"steps\":[");
-    for (size_t i = 0; i < bench->step_count; i++) {
-        const struct bench_step *step = &bench->steps[i];
+    for (size_t i = 0; i < bench->knee.step_count; i++) {
+        const struct knee_step *step = &bench->knee.steps[i];
         buffer_format(out, "{\"ratePerSecond\":%.0f,\"goodPerSecond\":%.1f,\"keptUp\":%s,",
                       step->rate, step->goodput, step->is_good ? "true" : "false");
         json_us(out, "p50Microseconds", step->p50_ns);
@@ -248,8 +325,8 @@ static void json_knee(const struct bench *bench, struct buffer *out) {
         json_end(out, '}');
     }
     json_end(out, ']');
-    if (bench->knee > 0)
-        buffer_format(out, "\"kneePerSecond\":%.0f,", bench->knee);
+    if (bench->knee.good > 0)
+        buffer_format(out, "\"kneePerSecond\":%.0f,", bench->knee.good);
     else
         buffer_put(out, "\"kneePerSecond\":null,");
 }
@@ -265,11 +342,7 @@ void report_json(const struct bench *bench, struct buffer *out) {
     json_curve(&tally->latencies, out);
     buffer_format(out, "\"signatures\":{\"checked\":%zu,\"wrong\":%zu},", bench->check.checked,
                   bench->check.wrong);
-    buffer_format(out, "\"self\":{\"cpuMicrosecondsPerRequest\":%.2f,\"busy\":%.3f,",
-                  cpu_us(&bench->result), busy(bench));
-    json_us(out, "lateP50Microseconds", latencies_at(&tally->late, 0.5));
-    json_us(out, "lateP99Microseconds", latencies_at(&tally->late, 0.99));
-    json_end(out, '}');
+    json_self(bench, out);
     json_knee(bench, out);
     json_points(bench, out);
     out->len--; /* the comma */

@@ -3,8 +3,11 @@
 #include <netinet/in.h>
 #include <stddef.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "client/bench/bench.h"
+
+#define PROBE_TIMEOUT_S 3
 
 static bool refuse(const struct bench *bench, struct text url, const char *why) {
     (void)client_refuse(bench->client, bench->call, "\"%.*s\" %s", (int)url.len, url.at, why);
@@ -52,6 +55,18 @@ static bool authority_split(struct text authority, struct text *ret_host, struct
            memchr(authority.at, '@', authority.len) == NULL;
 }
 
+/* Whether somebody listens there: of the addresses of "localhost" often only one. */
+static bool is_served(const struct addrinfo *address) {
+    struct timeval timeout = {.tv_sec = PROBE_TIMEOUT_S};
+    int descriptor = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0)
+        return false;
+    (void)setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+    bool is_open = connect(descriptor, address->ai_addr, address->ai_addrlen) == 0;
+    (void)close(descriptor);
+    return is_open;
+}
+
 static bool host_look_up(struct bench *bench, struct text url, struct text authority,
                          struct bench_target *target) {
     struct pool *pool = &bench->client->pool;
@@ -65,9 +80,12 @@ static bool host_look_up(struct bench *bench, struct text url, struct text autho
                         gai_strerror(code));
         return false;
     }
-    memcpy(&target->address, found->ai_addr, found->ai_addrlen);
-    target->address_bytes = found->ai_addrlen;
-    target->is_here = is_loopback(found->ai_addr);
+    const struct addrinfo *taken = found;
+    while (taken->ai_next != NULL && !is_served(taken))
+        taken = taken->ai_next;
+    memcpy(&target->address, taken->ai_addr, taken->ai_addrlen);
+    target->address_bytes = taken->ai_addrlen;
+    target->is_here = is_loopback(taken->ai_addr);
     target->host = authority;
     freeaddrinfo(found);
     return true;

@@ -2,6 +2,7 @@
 #include "client/bench/worker.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -191,9 +192,10 @@ static void status_failed(struct worker *worker, const struct flight *flight,
 }
 
 static void reply_take(struct worker *worker, const struct flight *flight,
-                       const struct reply_read *reply, uint64_t came_ns) {
+                       const struct reply_read *reply, uint64_t now_ns) {
     struct tally *tally = &worker->tally;
-    tally->answers += worker->cpu_ns > 0 && !worker->is_cpu_read;
+    bool is_in_time = worker->phase == WORKER_MEASURES;
+    tally->answers += is_in_time;
     if (reply->status < 200 || reply->status > 299) {
         status_failed(worker, flight, reply);
         return;
@@ -203,16 +205,17 @@ static void reply_take(struct worker *worker, const struct flight *flight,
         flight_failed(worker, flight, FAILURE_REPLY, "the member that is expected is missing");
         return;
     }
+    tally->good_answers += is_in_time;
     if (!is_measured(worker, flight))
         return;
-    latencies_add(&tally->latencies, came_ns - flight->due_ns);
+    latencies_add(&tally->latencies, now_ns - flight->due_ns);
     counter_add(&tally->good, 1);
     samples_see(&worker->samples, reply->body);
 }
 
 /* The whole replies that are there. False: the connection is closed. */
-static bool replies_take(struct worker *worker, struct connection *connection, bool is_ended,
-                         uint64_t came_ns) {
+static bool replies_take(struct worker *worker, struct connection *connection, bool is_ended) {
+    uint64_t now_ns = clock_monotonic_ns(); /* read behind the bytes: no latency is too small */
     struct buffer *in = &connection->in;
     struct reply_read reply;
     const char *problem = NULL;
@@ -232,7 +235,7 @@ static bool replies_take(struct worker *worker, struct connection *connection, b
         }
         used += reply.used;
         struct flight flight = flight_end(worker, connection);
-        reply_take(worker, &flight, &reply, came_ns);
+        reply_take(worker, &flight, &reply, now_ns);
         if (reply.closes || plan_of(worker)->is_connection_fresh) {
             connection_end(worker, connection);
             return false;
@@ -244,8 +247,7 @@ static bool replies_take(struct worker *worker, struct connection *connection, b
     return true;
 }
 
-static void connection_read(struct worker *worker, struct connection *connection, bool has_ended,
-                            uint64_t came_ns) {
+static void connection_read(struct worker *worker, struct connection *connection, bool has_ended) {
     for (;;) {
         ssize_t got = connection_receive(connection);
         if (got < 0 && errno == EAGAIN)
@@ -255,7 +257,7 @@ static void connection_read(struct worker *worker, struct connection *connection
             return;
         }
         bool is_drained = got == 0 || (connection_is_drained(connection) && !has_ended);
-        if (!replies_take(worker, connection, got == 0, came_ns))
+        if (!replies_take(worker, connection, got == 0))
             return;
         if (got == 0 && connection->count > 0)
             connection_fail(worker, connection, FAILURE_REPLY,
@@ -267,7 +269,7 @@ static void connection_read(struct worker *worker, struct connection *connection
     }
 }
 
-static void event_take(struct worker *worker, const struct epoll_event *event, uint64_t came_ns) {
+static void event_take(struct worker *worker, const struct epoll_event *event) {
     struct connection *connection = event->data.ptr;
     int code = 0;
     socklen_t len = sizeof(code);
@@ -288,23 +290,34 @@ static void event_take(struct worker *worker, const struct epoll_event *event, u
         connection_flush(worker, connection);
     if ((event->events & ~(uint32_t)EPOLLOUT) != 0 && connection->state == CONNECTION_OPEN)
         connection_read(worker, connection,
-                        (event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0, came_ns);
+                        (event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
 }
 
 /* Time */
 
-static uint64_t thread_cpu_ns(void) {
-    struct timespec now;
-    check(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) == 0);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+/* The waiting is the second number of its schedstat; 0 where the system does not tell. */
+static struct cost thread_cost(void) {
+    unsigned long long waited_ns;
+    struct timespec cpu;
+    check(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu) == 0);
+    FILE *file = fopen("/proc/thread-self/schedstat", "re");
+    if (file == NULL || fscanf(file, "%*u %llu", &waited_ns) != 1)
+        waited_ns = 0;
+    if (file != NULL)
+        (void)fclose(file);
+    return (struct cost){(uint64_t)cpu.tv_sec * 1000000000 + (uint64_t)cpu.tv_nsec, waited_ns};
 }
 
-static void cpu_measure(struct worker *worker, uint64_t now_ns, uint64_t end_ns) {
-    if (worker->cpu_ns == 0 && now_ns >= worker->shared->measured_ns)
-        worker->cpu_ns = thread_cpu_ns();
-    if (!worker->is_cpu_read && now_ns >= end_ns) {
-        worker->is_cpu_read = true;
-        worker->tally.cpu_ns = worker->cpu_ns > 0 ? thread_cpu_ns() - worker->cpu_ns : 0;
+static void cost_measure(struct worker *worker, uint64_t now_ns, uint64_t end_ns) {
+    if (worker->phase == WORKER_WARMS && now_ns >= worker->shared->measured_ns) {
+        worker->phase = WORKER_MEASURES;
+        worker->start_cost = thread_cost();
+    }
+    if (worker->phase == WORKER_MEASURES && now_ns >= end_ns) {
+        struct cost cost = thread_cost();
+        worker->phase = WORKER_WAITS;
+        worker->tally.cost.cpu_ns = cost.cpu_ns - worker->start_cost.cpu_ns;
+        worker->tally.cost.waited_ns = cost.waited_ns - worker->start_cost.waited_ns;
     }
 }
 
@@ -377,19 +390,17 @@ void *worker_run(void *self) {
     for (;;) {
         now_ns = worker_send(worker);
         end_ns = atomic_load_explicit(&worker->shared->end_ns, memory_order_relaxed);
-        cpu_measure(worker, now_ns, end_ns);
+        cost_measure(worker, now_ns, end_ns);
         if (worker_is_done(worker, now_ns, end_ns))
             break;
         struct timespec pause = worker_pause(worker, now_ns, end_ns);
         int count = epoll_pwait2(worker->epoll, events, EVENTS, &pause, NULL);
-        /* All these answers had come by now: what this thread needs to take them is not counted. */
-        uint64_t came_ns = clock_monotonic_ns();
         for (int i = 0; i < count; i++) {
-            event_take(worker, &events[i], came_ns);
-            (void)worker_send(worker);
+            event_take(worker, &events[i]);
+            now_ns = worker_send(worker);
         }
-        if (came_ns >= worker->sweep_ns)
-            worker_sweep(worker, came_ns);
+        if (now_ns >= worker->sweep_ns)
+            worker_sweep(worker, now_ns);
     }
     unsent_count(worker, end_ns);
     return NULL;
@@ -403,6 +414,7 @@ bool worker_open(struct worker *worker, struct worker_shared *shared, unsigned n
     batch *= plan->pipeline;
     *worker = (struct worker){.shared = shared, .number = number, .next = number, .epoll = -1};
     worker->samples.max = plan->samples_max / plan->threads;
+    worker->samples.max += number < plan->samples_max % plan->threads;
     worker->samples.state = shared->start_ns + number;
     worker->connection_count = count;
     worker->place_size = places;

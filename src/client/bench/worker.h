@@ -44,8 +44,8 @@ struct worker {
     uint64_t blocked_ns; /* until here no place was free: what is late by then is the server's */
     bool is_blocked;
     uint64_t sweep_ns; /* when to look for timeouts again */
-    uint64_t cpu_ns;   /* of the thread at the start of the measured time; 0: not begun */
-    bool is_cpu_read;
+    enum { WORKER_WARMS, WORKER_MEASURES, WORKER_WAITS } phase; /* waits: for the last answers */
+    struct cost start_cost; /* of the thread, when it began to measure */
 
     struct buffer scratch; /* for requests that go out together */
     void *json;            /* for checking bodies; NULL: they are not */
