@@ -145,6 +145,8 @@ struct mint_ports {
     /* Sets an entry; nobody waits for it. */
     void (*tell_shared)(void *self, const struct shared_key *key, struct text value,
                         uint32_t ttl_s);
+    /* Asks Redis for what quota->asked says, by quota->command; false as with ask_shared. */
+    bool (*ask_quota)(void *self, struct quota *quota);
 };
 
 /* What may be asked of every mint; `settings` may change between turns (SIGHUP). */
@@ -238,5 +240,8 @@ struct uuid request_acting_key(const struct request *request);
  * request->error. */
 must_check bool flight_join(struct request *request);
 void flight_leave(struct request *request);
+
+/* Has the next slice of a rate limit asked for, if it is time for that. */
+void quota_share(struct mint *mint, struct quota *quota, const struct quota_limit *limit);
 
 #endif

@@ -584,13 +584,18 @@ int step_quota(struct request *request) {
         request->grant->quota = quota_of(mint->quotas, &request->caller.service_id);
     request->rate_per_s = policy->rate_per_s;
     request->rate_burst = policy->rate_burst;
-    struct quota_limit limit = {policy->rate_per_s, policy->rate_burst};
+    struct quota_limit limit = {policy->rate_per_s, policy->rate_burst,
+                                quotas_shares(mint->quotas)};
     if (request->credential_count > limit.burst)
         return FAIL(request, ERROR_FIELD_VALUE,
                     "requests must be at most %u, the burst of the service's rate limit",
                     limit.burst);
-    if (quota_take(request->grant->quota, &limit, (uint32_t)request->credential_count,
-                   mint->clock->monotonic_us * 1000, &request->quota))
+    bool passes = quota_take(request->grant->quota, &limit, (uint32_t)request->credential_count,
+                             mint->clock->monotonic_us * 1000, &request->quota);
+    if (request->quota.is_by_share)
+        metric_add(mint->metrics, METRIC_QUOTA_BY_SHARE, request->credential_count);
+    quota_share(mint, request->grant->quota, &limit);
+    if (passes)
         return VERDICT_NEXT;
     return FAIL(request, ERROR_RATE_LIMITED, "%llu", (unsigned long long)retry_after_s(request));
 }

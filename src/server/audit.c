@@ -192,7 +192,7 @@ static struct refusal *refusal_make(struct worker *worker, struct request *reque
 }
 
 void audit_refusal(struct worker *worker, struct request *request) {
-    static const struct quota_limit limit = {AUDIT_REFUSALS_PER_S, AUDIT_REFUSALS_BURST};
+    static const struct quota_limit limit = {AUDIT_REFUSALS_PER_S, AUDIT_REFUSALS_BURST, 1};
     struct server *server = worker->server;
     struct quota_state state;
     uint64_t now_ns = worker->mint.clock->monotonic_us * 1000;

@@ -160,7 +160,7 @@ static bool server_fill(struct server *server, struct error *ret_error) {
                          &server->proxy_count)); /* as the configuration has checked */
     if (!signing_open(server, ret_error))
         return false;
-    if (!quotas_open(&server->quotas))
+    if (!quotas_open(&server->quotas, &server->changes.live))
         return error_set(ret_error, ERROR_OVERLOADED, "memory");
     if (!random_open(&server->random))
         return error_set(ret_error, ERROR_FIELD_VALUE, "the kernel has no randomness to give");

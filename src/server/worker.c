@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "server/audit.h"
+#include "server/quota_redis.h"
 #include "server/server.h"
 #include "token/hash.h"
 
@@ -446,6 +447,11 @@ static void worker_tell_shared(void *self, const struct shared_key *key, struct 
     (void)!redis_send(worker->redis, NULL, words, array_count(words));
 }
 
+static bool worker_ask_quota(void *self, struct quota *quota) {
+    struct worker *worker = self;
+    return quota_redis_ask(worker->redis, worker->server->settings->redis_prefix, quota);
+}
+
 /* Another one has set or deleted the entry, or it is over: what was read before is looked up anew.
  * Lost pushes harm nobody, since leases and cuts decide. */
 static void on_invalidated(void *self, struct text key) {
@@ -470,19 +476,23 @@ static bool shared_make(struct worker *worker, struct error *ret_error) {
                                           .master = worker->server->options.master,
                                           .random = &worker->random,
                                           .ttl_s = (uint32_t)settings->redis_ttl_s};
+    char tracked[SHARED_PREFIX_BYTES + 2];
+    struct buffer prefix = buffer_over(tracked, sizeof(tracked));
     if (settings->redis.len == 0)
         return true;
     if (!shared_open(&worker->shared, &shared))
         return error_set(ret_error, ERROR_OVERLOADED, "memory");
     worker->mint.shared = &worker->shared;
-    options.track_prefix = settings->redis_prefix;
+    buffer_add(&prefix, settings->redis_prefix);
+    buffer_put(&prefix, "g:"); /* grants alone are dropped by pushes */
+    options.track_prefix = buffer_text(&prefix);
     return redis_open(worker->loop, &options, &handler, &worker->redis, ret_error);
 }
 
 static bool mint_make(struct worker *worker) {
     worker->mint = (struct mint){
         .ports = {worker, worker_submit, worker_reply, worker_refuse, worker_poll, worker_receipt,
-                  worker_ask_shared, worker_tell_shared},
+                  worker_ask_shared, worker_tell_shared, worker_ask_quota},
         .settings = worker_mint_settings(worker->server),
         .clock = loop_clock(worker->loop),
         .cache = &worker->cache,

@@ -21,7 +21,7 @@ static bool keyring_make(struct keyring **ret_keyring) {
 bool realm_open(struct realm *realm) {
     realm->clock = (struct clock){.monotonic_us = 1000000000, .wall_s = 1700000000};
     if (!token_start() || !random_open(&realm->random) || !keyring_make(&realm->keyring) ||
-        !quotas_open(&realm->quotas))
+        !quotas_open(&realm->quotas, NULL))
         return false;
     world_open(&realm->world, &realm->random);
     return true;

@@ -378,7 +378,7 @@ static void test_quotas(void **state) {
     struct quotas quotas;
     (void)state;
     faults_arm(1, false);
-    assert_false(quotas_open(&quotas));
+    assert_false(quotas_open(&quotas, NULL));
     assert_int_equal(faults_disarm(), 1);
     quotas_close(&quotas);
 }
