@@ -41,6 +41,30 @@ static void part_write(struct buffer *out, const char *part, bool is_well, const
     buffer_byte(out, '}');
 }
 
+/* A gauge summed over the workers. */
+static uint64_t gauge_sum(const struct server *server, enum metric metric) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < server->worker_count; i++)
+        sum += counter_get(&server->workers[i]->metrics.values[metric]);
+    return sum;
+}
+
+/* Never needed, so it only informs. */
+static void redis_write(const struct server *server, struct buffer *out) {
+    bool is_off = server->settings->redis.len == 0;
+    bool is_well = is_off || gauge_sum(server, METRIC_L2_CONNECTIONS) == server->worker_count;
+    answer_raw(out, "redis", TEXT("{"));
+    answer_bool(out, "ok", is_well);
+    answer_text(out, "state", is_off ? TEXT("off") : is_well ? TEXT("ok") : TEXT("away"));
+    if (!is_well)
+        answer_text(out, "reason",
+                    gauge_sum(server, METRIC_L2_RESTING) > 0
+                        ? TEXT("answers too slowly, and is left alone for a while")
+                        : TEXT("does not answer; look-ups go to the registry, and rate limits by "
+                               "the share of each replica"));
+    buffer_byte(out, '}');
+}
+
 unsigned health_write_ready(struct server *server, struct buffer *out) {
     struct registry_health registry;
     registry_health(server->options.registry, &registry);
@@ -55,6 +79,7 @@ unsigned health_write_ready(struct server *server, struct buffer *out) {
     part_write(out, "registry", registry.is_up, "does not answer; cached tokens only");
     part_write(out, "registryWrites", registry.is_writable,
                "takes no changes: failed sync or full disk; see the log");
+    redis_write(server, out);
     buffer_byte(out, '}');
     return is_ready ? 200 : 503;
 }

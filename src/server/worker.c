@@ -465,6 +465,7 @@ static void on_redis_state(void *self, enum redis_state state, const char *why) 
     struct worker *worker = self;
     (void)why; /* the main thread's connection tells the log */
     metric_set(&worker->metrics, METRIC_L2_CONNECTIONS, state == REDIS_UP);
+    metric_set(&worker->metrics, METRIC_L2_RESTING, state == REDIS_RESTING);
 }
 
 static bool shared_make(struct worker *worker, struct error *ret_error) {

@@ -1,5 +1,6 @@
 """The shared cache in Redis: what one replica has looked up serves the others, and no more."""
 
+import signal
 import time
 
 import pytest
@@ -131,6 +132,35 @@ def test_a_role_that_is_taken_away(pair, redis):
     story.operator.ok("DELETE", f"{service.path}/role")
     for daemon in (one, two):
         Client(daemon.address, service.token).refused(403, "POST", story.path)
+
+
+def redis_part(daemon):
+    reply = Client(daemon.ops).get("/readyz")
+    assert (reply.status, reply.json["status"]) == (200, "ready")
+    return reply.json["redis"]
+
+
+def test_readyz_tells_of_redis(pair, redis, make_daemon):
+    one, _ = pair
+    assert redis_part(one) == {"ok": True, "state": "ok"}
+    assert redis_part(make_daemon()) == {"ok": True, "state": "off"}
+    redis.end()
+    away = wait_until(lambda: not (part := redis_part(one))["ok"] and part, "readyz to notice")
+    assert away["state"] == "away" and "does not answer" in away["reason"]
+    redis.start()
+    wait_until(lambda: redis_part(one) == {"ok": True, "state": "ok"}, "readyz to notice")
+
+
+def test_a_silent_redis_is_left_alone(pair, redis):
+    one, _ = pair
+    story = Story(one)
+    redis.signal(signal.SIGSTOP)
+    for _ in range(3):  # a new token is looked up, and Redis asked first
+        Client(one.address, story.org.service("issuer").token).ok("POST", story.path)
+    wait_until(lambda: metric(one, "mintd_redis_resting") == 1, "the breaker", 5)
+    assert "too slowly" in redis_part(one)["reason"]
+    redis.signal(signal.SIGCONT)
+    wait_until(lambda: redis_part(one)["ok"], "Redis to be used again")
 
 
 def test_entries_end(tmp_path, redis):
