@@ -194,6 +194,11 @@ must_check bool store_replica_report(struct session *session, const struct uuid 
 must_check bool store_replica_list(struct session *session,
                                    struct replica ret_replicas[static REPLICAS_MAX],
                                    size_t *ret_count, struct error *ret_error);
+/* List and feed in one snapshot, as the revocation protocol needs them (cache/fleet.h). */
+must_check bool store_replica_look(struct session *session, const struct place *from,
+                                   struct feed *ret_feed,
+                                   struct replica ret_replicas[static REPLICAS_MAX],
+                                   size_t *ret_count, struct error *ret_error);
 /* Strikes off one that has made no report since its row was as `dead` says; done by one that is
  * listed itself, else nothing happens. */
 must_check bool store_replica_drop(struct session *session, const struct uuid *by,

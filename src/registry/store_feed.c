@@ -1,6 +1,5 @@
 /* The feed of what was cut, for every replica's cache. */
 #include "registry/place.h"
-#include "registry/store.h"
 
 /* From the columns of a change behind its number. 0 is for "not known". */
 static uint64_t mark_of(const struct row *row, size_t kind_column) {
@@ -74,8 +73,8 @@ static bool is_unmoved(struct session *session, const struct place *from, struct
     return is_same;
 }
 
-static bool feed_read(struct session *session, const struct place *from, struct feed *feed,
-                      struct error *ret_error) {
+bool place_feed(struct session *session, const struct place *from, struct feed *feed,
+                struct error *ret_error) {
     struct place now;
     uint64_t mark;
     feed->count = 0;
@@ -100,7 +99,7 @@ static bool feed_read(struct session *session, const struct place *from, struct 
 
 bool store_feed(struct session *session, const struct place *from, struct feed *ret_feed,
                 struct error *ret_error) {
-    bool ok = session_read(session, ret_error) && feed_read(session, from, ret_feed, ret_error);
+    bool ok = session_read(session, ret_error) && place_feed(session, from, ret_feed, ret_error);
     return session_end(session, ok);
 }
 

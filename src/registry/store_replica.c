@@ -1,6 +1,5 @@
 /* The store's functions for replicas: who serves, and how far each has applied the changes. */
 #include "registry/place.h"
-#include "registry/store.h"
 
 static bool room_check(struct session *session, struct error *ret_error) {
     const struct row *row;
@@ -66,13 +65,29 @@ static bool replica_each(void *self, const struct row *row) {
     return true;
 }
 
-bool store_replica_list(struct session *session, struct replica ret_replicas[static REPLICAS_MAX],
-                        size_t *ret_count, struct error *ret_error) {
+static bool list_read(struct session *session, struct replica *ret_replicas, size_t *ret_count,
+                      struct error *ret_error) {
     struct replica_list list = {.replicas = ret_replicas};
     struct query query = {STATEMENT_REPLICA_LIST, NO_PARAMETERS, replica_each, &list};
-    bool ok = session_read(session, ret_error) && session_each(session, &query, ret_error);
-    if (ok)
-        *ret_count = list.count;
+    if (!session_each(session, &query, ret_error))
+        return false;
+    *ret_count = list.count;
+    return true;
+}
+
+bool store_replica_list(struct session *session, struct replica ret_replicas[static REPLICAS_MAX],
+                        size_t *ret_count, struct error *ret_error) {
+    bool ok =
+        session_read(session, ret_error) && list_read(session, ret_replicas, ret_count, ret_error);
+    return session_end(session, ok);
+}
+
+bool store_replica_look(struct session *session, const struct place *from, struct feed *ret_feed,
+                        struct replica ret_replicas[static REPLICAS_MAX], size_t *ret_count,
+                        struct error *ret_error) {
+    bool ok = session_read(session, ret_error) &&
+              list_read(session, ret_replicas, ret_count, ret_error) &&
+              place_feed(session, from, ret_feed, ret_error);
     return session_end(session, ok);
 }
 

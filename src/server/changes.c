@@ -13,14 +13,14 @@
 
 /* ---- the poll -------------------------------------------------------------------------------- */
 
-/* First who is listed, then what was changed: see fleet.h. */
 static void feed_read(void *self, struct session *session) {
     struct changes *changes = self;
     changes->error.code = ERROR_NONE;
     if (session == NULL)
         (void)error_set(&changes->error, ERROR_REGISTRY_AWAY, NULL);
-    else if (store_replica_list(session, changes->rows, &changes->row_count, &changes->error))
-        (void)!(store_feed(session, &changes->cursor, &changes->feed, &changes->error) &&
+    else
+        (void)!(store_replica_look(session, &changes->cursor, &changes->feed, changes->rows,
+                                   &changes->row_count, &changes->error) &&
                 keys_read(&changes->server->keys, session, &changes->feed, &changes->error));
 }
 

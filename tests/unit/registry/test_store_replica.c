@@ -42,6 +42,24 @@ static void test_listed(void **state) {
     assert_int_equal(rows[1].beat, 0);
 }
 
+static void test_look(void **state) {
+    struct store *store = *state;
+    struct error error;
+    static struct feed feed;
+    struct replica replica = add(store, 1);
+    struct place before = place_now(store);
+    make_org(store, "acme", 1);
+    assert_ok(store_replica_look(&store->reader, &before, &feed, rows, &count, &error));
+    assert_int_equal(count, 1);
+    assert_memory_equal(&rows[0].id, &replica.id, UUID_BYTES);
+    assert_int_equal(feed.count, 1);
+    assert_int_equal(feed.seq, 1);
+    struct place now = {feed.epoch, feed.seq, feed.mark};
+    assert_ok(store_replica_look(&store->reader, &now, &feed, rows, &count, &error));
+    assert_int_equal(count, 1);
+    assert_int_equal(feed.count, 0);
+}
+
 static void test_report(void **state) {
     struct store *store = *state;
     struct error error;
@@ -140,6 +158,7 @@ static void test_limit(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_listed, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(test_look, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(test_report, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(test_report_of_another_history, store_setup,
                                         store_teardown),
