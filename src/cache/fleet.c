@@ -75,6 +75,12 @@ static void peers_forget(struct fleet *fleet, uint64_t now_us) {
     }
 }
 
+/* Until now they could not see that they are watched, and had no need to report. */
+static void peers_watch(struct fleet *fleet, uint64_t now_us) {
+    for (size_t i = 0; i < fleet->peer_count; i++)
+        fleet->peers[i].moved_us = now_us;
+}
+
 /* The list is of another history, or we were struck off: it may lack somebody who still acts. */
 static void unsure(struct fleet *fleet, uint64_t now_us) {
     fleet->unsure_until_us = now_us + fleet->lease_us + fleet->margin_us;
@@ -96,6 +102,8 @@ void fleet_look(struct fleet *fleet, const struct replica *rows, size_t count, u
             peer_look(fleet, &rows[i], now_us);
     }
     peers_forget(fleet, now_us);
+    if (!was_listed && !mutant_is(MUTANT_EARLY_WATCH))
+        peers_watch(fleet, now_us);
     if (was_listed && !fleet->is_listed)
         unsure(fleet, now_us);
     if (fleet->is_listed && fleet->is_alone && fleet->look.asked_us > fleet->told_us)
@@ -136,6 +144,8 @@ void fleet_told(struct fleet *fleet, const struct place *place, uint64_t sent_us
 }
 
 const struct replica *fleet_dead(const struct fleet *fleet, uint64_t now_us) {
+    if (!fleet->is_listed && !mutant_is(MUTANT_EARLY_WATCH))
+        return NULL;
     for (size_t i = 0; i < fleet->peer_count; i++) {
         const struct fleet_peer *peer = &fleet->peers[i];
         if (peer->gone_us == 0 && now_us - peer->moved_us > fleet->lease_us + fleet->margin_us)

@@ -13,10 +13,13 @@
  * So whoever acts must be listed. A replica is struck off when its row was not seen to move for
  * lease and margin, by the observer's own clock; and it believes itself listed only for a lease
  * from when its last report was *sent*, which is over by then. While it is alone nobody watches it,
- * and seeing that it is alone is as good as a report.
+ * and seeing that it is alone is as good as a report; so the observer's time counts only from when
+ * it is listed itself.
  *
- * Each poll: fleet_ask; the list is read, *then* the feed; fleet_look; the feed is applied with
- * fleet->look; fleet_applied. */
+ * Each poll: fleet_ask; list and feed are read in *one* snapshot; fleet_look; the feed is applied
+ * with fleet->look; fleet_applied. Were the list older, one could come, read and accept before a
+ * change that then is acknowledged without it; were it newer, one could be listed after a change
+ * that it was not waited for, and has not seen. */
 
 #define FLEET_MARKS 32 /* changes of late whose arrival at a replica is remembered */
 

@@ -30,7 +30,9 @@ struct look {
     uint64_t listed_until_us;
 };
 
+#ifndef FRESHNESS_CUTS_MAX      /* the simulator has fewer */
 #define FRESHNESS_CUTS_MAX 4096 /* scopes cut lately; beyond it the oldest raise the floor */
+#endif
 
 struct freshness {
     uint64_t epoch;

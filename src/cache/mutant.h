@@ -14,6 +14,7 @@ enum mutant {
     MUTANT_GAPS,         /* numbers of changes show in another order than they were given out */
     MUTANT_OWN_FOR_EVER, /* an entry's own reading needs no lease */
     MUTANT_UNLISTED,     /* a replica that was struck off goes on */
+    MUTANT_EARLY_WATCH,  /* others are watched while not listed oneself */
     MUTANTS,
 };
 

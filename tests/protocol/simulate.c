@@ -13,7 +13,8 @@
 #define OBJECTS 2
 #define FILLS 4
 #define STALE 8 /* what the shared cache may hold, from any time */
-#define STEPS 400
+#define STEPS 800
+#define ACTIONS 16
 #define VERSIONS 1024
 #define LEASE_US 1000
 #define MARGIN_US 100
@@ -34,19 +35,21 @@ struct fill {
 /* A change on its way to its acknowledgement. */
 struct pending {
     bool is_held;
-    uint64_t version, seq, seq_before, committed_us;
+    uint64_t version, epoch, seq, seq_before, committed_us;
 };
 
 /* As mint/steps_manage.c, server/changes.c and server/worker.c put the pure code together. */
 struct node {
     bool is_cut_off; /* from the registry */
+    bool is_mute;    /* it reads, but its changes do not arrive */
+    unsigned paused; /* for so many of its steps */
     struct fleet fleet;
     struct freshness workers[WORKERS];
     struct entry entries[WORKERS][OBJECTS];
     struct fill fills[WORKERS][FILLS];
     uint64_t acknowledged;
     struct pending pending[4];
-    enum { POLL_IDLE, POLL_ASKED, POLL_LISTED, POLL_READ, POLL_APPLYING } poll;
+    enum { POLL_IDLE, POLL_ASKED, POLL_READ, POLL_APPLYING } poll;
     struct replica rows[REPLICAS_MAX];
     size_t row_count;
     struct place cursor;
@@ -75,7 +78,8 @@ struct registry_state {
 };
 
 static struct {
-    uint64_t random, now_us, version_count;
+    uint64_t random, now_us, version_count, replicas;
+    uint64_t likings[ACTIONS], likings_sum;
     struct registry_state registry, backup;
     /* When a version ended, and whether everybody was told so. 0: it is how things are. */
     uint64_t ended_us[VERSIONS];
@@ -160,7 +164,7 @@ static uint64_t number_take(unsigned object) {
 static void act_cut(struct node *node) {
     struct pending *pending = &node->pending[draw(array_count(node->pending))];
     unsigned object = (unsigned)draw(OBJECTS);
-    if (node->is_cut_off || pending->is_held || sim.version_count + 2 >= VERSIONS)
+    if (node->is_cut_off || node->is_mute || pending->is_held || sim.version_count + 2 >= VERSIONS)
         return;
     if (mutant_is(MUTANT_GAPS) && sim.registry.unborn == 0 && is_one_in(2)) {
         sim.registry.unborn = number_take(object);
@@ -172,6 +176,7 @@ static void act_cut(struct node *node) {
         sim.registry.unborn = 0;
     *pending = (struct pending){.is_held = true,
                                 .version = object_cut(sim.registry.changes[seq].object),
+                                .epoch = sim.registry.epoch,
                                 .seq = seq,
                                 .seq_before = node->acknowledged,
                                 .committed_us = sim.now_us};
@@ -182,7 +187,8 @@ static void act_acknowledge(struct node *node) {
     for (size_t i = 0; i < array_count(node->pending); i++) {
         struct pending *pending = &node->pending[i];
         bool is_acknowledged =
-            (pending->seq > pending->seq_before && pending->seq <= node->acknowledged) ||
+            (pending->epoch == node->cursor.epoch && pending->seq > pending->seq_before &&
+             pending->seq <= node->acknowledged) ||
             sim.now_us >= pending->committed_us + LEASE_US + MARGIN_US;
         if (pending->is_held && is_acknowledged) {
             sim.is_told[pending->version] = true;
@@ -218,7 +224,6 @@ static void node_open(struct node *node) {
     node->poll = POLL_IDLE;
     node->report = REPORT_IDLE;
     node->cursor = (struct place){0};
-    node_list(node);
 }
 
 static void node_close(struct node *node) {
@@ -228,6 +233,15 @@ static void node_close(struct node *node) {
 
 /* Another process takes its place; what was under way dies with the first. */
 static void act_crash(struct node *node) {
+    node_close(node);
+    node_open(node);
+    node_list(node);
+}
+
+/* It ends, and another comes, who is to be listed yet. */
+static void act_leave(struct node *node) {
+    if (!node->is_cut_off)
+        sim.registry.is_listed[number_of(node)] = false;
     node_close(node);
     node_open(node);
 }
@@ -261,9 +275,6 @@ static void act_poll(struct node *node) {
         break;
     case POLL_ASKED:
         list_read(node);
-        node->poll = POLL_LISTED;
-        break;
-    case POLL_LISTED:
         feed_read(&node->cursor, &node->feed);
         node->poll = POLL_READ;
         break;
@@ -311,7 +322,8 @@ static void act_report(struct node *node) {
         node->report = REPORT_SENT;
         break;
     case REPORT_SENT:
-        node->report = !node->is_cut_off && report_take(node) ? REPORT_TAKEN : REPORT_LOST;
+        node->report =
+            !node->is_cut_off && !node->is_mute && report_take(node) ? REPORT_TAKEN : REPORT_LOST;
         if (is_one_in(8)) /* taken, but the answer is lost */
             node->report = REPORT_LOST;
         break;
@@ -327,7 +339,7 @@ static void act_report(struct node *node) {
 
 static void act_drop(struct node *node) {
     const struct replica *dead = fleet_dead(&node->fleet, sim.now_us);
-    if (dead == NULL || node->is_cut_off)
+    if (dead == NULL || node->is_cut_off || node->is_mute)
         return;
     unsigned number = dead->id.bytes[0] - 1U;
     if (sim.registry.is_listed[number_of(node)] && sim.registry.rows[number].beat == dead->beat)
@@ -405,7 +417,15 @@ static void act_accept(struct node *node) {
 /* ---- what goes wrong ------------------------------------------------------------------------- */
 
 static void act_cut_off(struct node *node) {
-    node->is_cut_off = !node->is_cut_off;
+    node->is_cut_off = !node->is_cut_off && is_one_in(3);
+}
+
+static void act_mute(struct node *node) {
+    node->is_mute = !node->is_mute && is_one_in(3);
+}
+
+static void act_pause(struct node *node) {
+    node->paused = (unsigned)draw(60);
 }
 
 static void act_time(struct node *node) {
@@ -441,20 +461,30 @@ static void act_restore(struct node *node) {
 static const struct {
     void (*act)(struct node *node);
     unsigned weight;
-} actions[] = {
-    {act_poll, 240}, {act_report, 80}, {act_drop, 20},    {act_fill, 120},       {act_share, 30},
-    {act_cut, 20},   {act_time, 120},  {act_accept, 160}, {act_acknowledge, 40}, {act_cut_off, 8},
-    {act_crash, 1},  {act_backup, 2},  {act_restore, 1},
+} actions[ACTIONS] = {
+    {act_poll, 240},       {act_report, 120}, {act_drop, 20},  {act_fill, 120},
+    {act_share, 30},       {act_cut, 20},     {act_time, 60},  {act_accept, 160},
+    {act_acknowledge, 40}, {act_cut_off, 8},  {act_mute, 8},   {act_pause, 4},
+    {act_crash, 1},        {act_leave, 3},    {act_backup, 2}, {act_restore, 1},
 };
 
+/* Each schedule likes other actions than the last, and does some of them never: mistakes that need
+ * much of one thing and none of another are found sooner (swarm testing, Groce et al. 2012). */
+static void likings_draw(void) {
+    sim.likings_sum = 0;
+    for (size_t i = 0; i < array_count(actions); i++)
+        sim.likings_sum += sim.likings[i] = actions[i].weight * draw(8);
+}
+
 static void step(void) {
-    unsigned total = 0, i = 0;
-    for (size_t k = 0; k < array_count(actions); k++)
-        total += actions[k].weight;
-    uint64_t at = draw(total);
-    for (; at >= actions[i].weight; i++)
-        at -= actions[i].weight;
-    actions[i].act(&sim.nodes[draw(REPLICAS)]);
+    unsigned i = 0;
+    for (uint64_t at = draw(sim.likings_sum); at >= sim.likings[i]; i++)
+        at -= sim.likings[i];
+    struct node *node = &sim.nodes[draw(sim.replicas)];
+    if (node->paused > 0 && actions[i].act != act_time)
+        node->paused--;
+    else
+        actions[i].act(node);
 }
 
 /* False if a promise was broken. */
@@ -470,20 +500,25 @@ static bool schedule_run(uint64_t seed) {
         sim.registry.versions[i] = ++sim.version_count;
     sim.registry.epoch = 1;
     sim.backup = sim.registry;
-    for (unsigned i = 0; i < REPLICAS; i++) {
+    likings_draw();
+    sim.replicas = 2 + draw(REPLICAS - 1);
+    for (unsigned i = 0; i < sim.replicas; i++) {
         sim.nodes[i].is_cut_off = false;
+        sim.nodes[i].is_mute = false;
+        sim.nodes[i].paused = 0;
         node_open(&sim.nodes[i]);
+        node_list(&sim.nodes[i]);
     }
     for (unsigned i = 0; i < STEPS && sim.broken == NULL; i++)
         step();
-    for (unsigned i = 0; i < REPLICAS; i++)
+    for (unsigned i = 0; i < sim.replicas; i++)
         node_close(&sim.nodes[i]);
     return sim.broken == NULL;
 }
 
 int main(int count, char **arguments) {
     bool is_mutant = MUTANT != 0;
-    uint64_t schedules = count > 1 ? strtoull(arguments[1], NULL, 10) : is_mutant ? 100000 : 3000;
+    uint64_t schedules = count > 1 ? strtoull(arguments[1], NULL, 10) : is_mutant ? 100000 : 20000;
     uint64_t seed = count > 2 ? strtoull(arguments[2], NULL, 10) : 1;
     for (uint64_t i = 0; i < schedules; i++)
         if (!schedule_run(seed + i)) {
