@@ -8,8 +8,11 @@
 #include "server/answer.h"
 #include "server/server.h"
 
-/* How soon after a commit it is looked whether the others have applied it, then ever later. */
-#define WATCH_FIRST_MS 2
+/* How soon it is looked again whether the others have applied a change: at least so late, and an
+ * eighth of the time that nothing was heard; so looking adds an eighth to what a revoke takes, and
+ * a replica that hangs costs few looks. */
+#define WATCH_MS_MIN 2
+#define WATCH_SHARE 8
 
 /* ---- the poll -------------------------------------------------------------------------------- */
 
@@ -96,28 +99,6 @@ static void report_work(struct registry_job *job, struct session *session) {
     report_run(container_of(job, struct changes, report_job), session);
 }
 
-static void report_end(struct changes *changes) {
-    pthread_mutex_lock(&changes->fleet_lock);
-    if (changes->is_report_taken)
-        fleet_told(&changes->fleet, &changes->report_place, changes->report_sent_us);
-    fleet_dropped(&changes->fleet, &changes->dead.id, clock_monotonic_us());
-    pthread_mutex_unlock(&changes->fleet_lock);
-}
-
-static void report_done(struct registry_job *job) {
-    struct changes *changes = container_of(job, struct changes, report_job);
-    struct fleet *fleet = &changes->fleet;
-    report_end(changes);
-    changes->is_reporting = false;
-    if (changes->dead.name[0] != '\0')
-        log_event(changes->server->log, LOG_WARNING, "replica",
-                  "%s was not heard of for longer than the lease: nobody waits for it any more",
-                  changes->dead.name);
-    /* Being listed counts from the next poll on; so does who is no longer waited for. */
-    if (!fleet->is_listed || changes->dead.name[0] != '\0')
-        changes_poll(changes);
-}
-
 /* The job works on copies: polls go on meanwhile. */
 static void report_prepare(struct changes *changes, uint64_t now_us) {
     const struct replica *dead = fleet_dead(&changes->fleet, now_us);
@@ -143,6 +124,30 @@ static void report_submit(struct changes *changes) {
         registry_submit(changes->server->options.registry, &changes->report_job);
 }
 
+static void report_end(struct changes *changes) {
+    pthread_mutex_lock(&changes->fleet_lock);
+    if (changes->is_report_taken)
+        fleet_told(&changes->fleet, &changes->report_place, changes->report_sent_us);
+    fleet_dropped(&changes->fleet, &changes->dead.id, clock_monotonic_us());
+    pthread_mutex_unlock(&changes->fleet_lock);
+}
+
+static void report_done(struct registry_job *job) {
+    struct changes *changes = container_of(job, struct changes, report_job);
+    struct fleet *fleet = &changes->fleet;
+    report_end(changes);
+    changes->is_reporting = false;
+    if (changes->dead.name[0] != '\0')
+        log_event(changes->server->log, LOG_WARNING, "replica",
+                  "%s was not heard of for longer than the lease: nobody waits for it any more",
+                  changes->dead.name);
+    /* Being listed counts from the next poll on; so does who is no longer waited for. */
+    if (!fleet->is_listed || changes->dead.name[0] != '\0')
+        changes_poll(changes);
+    else if (changes->is_report_taken)
+        report_submit(changes); /* more was applied meanwhile */
+}
+
 /* ---- telling who waits ----------------------------------------------------------------------- */
 
 static void on_watch(struct loop_timer *timer) {
@@ -157,12 +162,15 @@ static void watch(struct changes *changes, uint64_t now_us) {
     bool is_waiting = atomic_load(&changes->wanted_seq) > atomic_load(&changes->acknowledged) &&
                       now_us < atomic_load(&changes->wanted_us) + limit_us;
     if (!is_waiting) {
-        changes->watch_ms = WATCH_FIRST_MS;
+        changes->heard_us = 0;
         return;
     }
-    (void)!loop_timer_start(changes->server->loop, &changes->watch_timer, changes->watch_ms, 0);
-    uint32_t poll_ms = (uint32_t)changes->server->settings->poll_ms;
-    changes->watch_ms = changes->watch_ms * 2 < poll_ms ? changes->watch_ms * 2 : poll_ms;
+    if (changes->heard_us == 0)
+        changes->heard_us = now_us;
+    uint64_t poll_ms = changes->server->settings->poll_ms;
+    uint64_t next_ms = WATCH_MS_MIN + (now_us - changes->heard_us) / 1000 / WATCH_SHARE;
+    (void)!loop_timer_start(changes->server->loop, &changes->watch_timer,
+                            (uint32_t)(next_ms < poll_ms ? next_ms : poll_ms), 0);
 }
 
 static void acknowledge(struct changes *changes, uint64_t now_us) {
@@ -170,6 +178,8 @@ static void acknowledge(struct changes *changes, uint64_t now_us) {
     uint64_t seq = fleet_acknowledged(&changes->fleet, now_us);
     bool has_moved = seq != atomic_load(&changes->acknowledged) ||
                      changes->cursor.epoch != atomic_load(&changes->epoch);
+    if (has_moved)
+        changes->heard_us = 0;
     atomic_store(&changes->epoch, changes->cursor.epoch);
     atomic_store(&changes->acknowledged, seq);
     for (size_t i = 0; has_moved && i < server->worker_count; i++)
@@ -362,7 +372,6 @@ static bool first_poll(struct changes *changes, struct error *ret_error) {
 bool changes_open(struct changes *changes, struct server *server, struct error *ret_error) {
     changes->server = server;
     changes->is_up = true;
-    changes->watch_ms = WATCH_FIRST_MS;
     changes->job =
         (struct registry_job){.work = poll_work, .done = poll_done, .loop = server->loop};
     changes->report_job = (struct registry_job){

@@ -55,7 +55,7 @@ struct changes {
     _Atomic uint64_t wanted_seq;
     _Atomic uint64_t wanted_us; /* when it was committed */
     struct loop_timer watch_timer;
-    uint32_t watch_ms;
+    uint64_t heard_us; /* since when they have not applied more; 0: nobody waits */
 };
 
 /* Has the process listed, and polls, before anything listens and any thread runs. */

@@ -1,5 +1,7 @@
 """Replicas that share a Redis hear of each other's changes at once, and do without it as well."""
 
+import concurrent.futures
+
 import pytest
 
 from api import Client, Org, credentials_path
@@ -41,6 +43,23 @@ def test_a_revoke_is_heard_of_at_once(pair, redis):
     there.refused(401, "POST", path)
     assert applied["everywhere"] and len(applied["replicas"]) == 2, applied
     assert applied["milliseconds"] < 5000, applied
+
+
+def test_many_revokes(pair, redis):
+    """What is applied while a report is under way is reported behind it, not at the next poll."""
+    wait_until(lambda: len([c for c in clients_of(redis) if "sub=1" in c]) == 2, "both to listen")
+    org = Org(Client(pair[0].address, pair[0].operator_token))
+    service = org.service("issuer")
+    tokens = [service.issue_token() for _ in range(40)]
+
+    def revoke(number):
+        client = Client(pair[0].address, org.operator.token)
+        return [client.ok("DELETE", f"/v1/services/tokens/{token['id']}")["applied"]
+                for token in tokens[number::4]]
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:
+        receipts = [receipt for some in threads.map(revoke, range(4)) for receipt in some]
+    assert all(receipt["everywhere"] for receipt in receipts)
+    assert max(receipt["milliseconds"] for receipt in receipts) < 5000, receipts
 
 
 def test_redis_that_is_not_there(make_daemon):
