@@ -86,10 +86,11 @@ backend mintd
 class FleetUnderLoad:
     """Three replicas on PostgreSQL and Redis behind HAProxy."""
 
-    def __init__(self, folder, lease_s=3, **settings):
+    def __init__(self, folder, lease_s=3, durable=False, **settings):
+        """`durable`: PostgreSQL syncs what it commits, as it does where it is in earnest."""
         self.folder, self.lease_s = Path(folder), lease_s
         self.margin_s = 0.2
-        self.postgres = Postgres(max_connections=40)
+        self.postgres = Postgres(max_connections=40, fsync="on" if durable else "off")
         self.redis = Redis(self.folder)
         self.settings = {"lease": f"{lease_s}s", "lease_margin": "200ms", "workers": 1,
                          "registry_timeout": "1s", "log_level": "info", "log_requests": "false",
