@@ -186,7 +186,7 @@ static void steps_write(const struct bench *bench, struct buffer *out) {
     plot.x.scale = PLOT_LINEAR;
     plot.x.from = 0;
     plot.x.to = rate_most;
-    plot.y = (struct plot_axis){"good a second", PLOT_LINEAR, 0, rate_most, label_number};
+    plot.y = (struct plot_axis){"good/s", PLOT_LINEAR, 0, rate_most, label_number};
     plot.lines = rates;
     plot.line_count = array_count(rates);
     plot_write(&plot, out);

@@ -6,7 +6,7 @@
 #define WIDTH 760.0
 #define HEIGHT 300.0
 #define LEFT 80.0
-#define RIGHT 16.0
+#define RIGHT 28.0
 #define TOP 34.0
 #define BOTTOM 46.0
 #define TICKS_MAX 12
