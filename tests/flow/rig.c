@@ -5,22 +5,19 @@
 
 /* ---- what the workers share ------------------------------------------------------------------ */
 
-static bool keyring_make(struct keyring **ret_keyring) {
-    struct master_key *master = NULL;
+static bool keyring_make(struct realm *realm) {
     struct key_record record;
     struct error error;
-    bool is_made = master_key_read_text(
-                       TEXT("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"),
-                       &master, &error) &&
-                   key_create(master, KEY_ACTIVE, 1700000000, &record, &error) &&
-                   keyring_open(master, &record, 1, ret_keyring, &error);
-    master_key_close(master);
-    return is_made;
+    return master_key_read_text(
+               TEXT("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"),
+               &realm->master, &error) &&
+           key_create(realm->master, KEY_ACTIVE, 1700000000, &record, &error) &&
+           keyring_open(realm->master, &record, 1, &realm->keyring, &error);
 }
 
 bool realm_open(struct realm *realm) {
     realm->clock = (struct clock){.monotonic_us = 1000000000, .wall_s = 1700000000};
-    if (!token_start() || !random_open(&realm->random) || !keyring_make(&realm->keyring) ||
+    if (!token_start() || !random_open(&realm->random) || !keyring_make(realm) ||
         !quotas_open(&realm->quotas, NULL))
         return false;
     world_open(&realm->world, &realm->random);
@@ -30,6 +27,8 @@ bool realm_open(struct realm *realm) {
 void realm_close(struct realm *realm) {
     quotas_close(&realm->quotas);
     keyring_release(realm->keyring);
+    master_key_close(realm->master);
+    fake_redis_close(&realm->redis);
     random_close(&realm->random);
 }
 
@@ -133,6 +132,25 @@ static void port_receipt(void *self, struct request *request) {
         buffer_put(&request->out, request->out.len > 1 ? ",\"applied\":{}" : "\"applied\":{}");
 }
 
+static bool port_ask_shared(void *self, struct redis_command *command,
+                            const struct shared_key *key) {
+    struct rig *rig = self;
+    return fake_link_ask(&rig->redis, &(struct fake_question){.command = command, .key = *key});
+}
+
+static void port_tell_shared(void *self, const struct shared_key *key, struct text value,
+                             uint32_t ttl_s) {
+    struct rig *rig = self;
+    check(ttl_s > 0 && ttl_s <= RIG_SHARED_TTL_S);
+    fake_link_tell(&rig->redis, key, value);
+}
+
+static bool port_ask_quota(void *self, struct quota *quota) {
+    struct rig *rig = self;
+    return fake_link_ask(&rig->redis,
+                         &(struct fake_question){.command = &quota->command, .quota = quota});
+}
+
 static struct text text_keep(struct text text) {
     char *copy = faults_spare(text.len + 1);
     if (text.len > 0)
@@ -211,7 +229,10 @@ bool rig_open(struct rig *rig, struct realm *realm) {
                   .reply = port_reply,
                   .refuse = port_refuse,
                   .poll = port_poll,
-                  .receipt = port_receipt},
+                  .receipt = port_receipt,
+                  .ask_shared = port_ask_shared,
+                  .tell_shared = port_tell_shared,
+                  .ask_quota = port_ask_quota},
         .settings = {.brand = TEXT("mint"),
                      .default_ttl_s = 3600,
                      .max_ttl_s = 86400,
@@ -233,6 +254,18 @@ bool rig_open(struct rig *rig, struct realm *realm) {
     return parts_open(rig) && rig_poll(rig);
 }
 
+bool rig_share(struct rig *rig) {
+    const struct shared_options options = {.prefix = TEXT("mintd:"),
+                                           .master = rig->realm->master,
+                                           .random = &rig->realm->random,
+                                           .ttl_s = RIG_SHARED_TTL_S};
+    rig->redis.redis = &rig->realm->redis;
+    if (!shared_open(&rig->shared, &options))
+        return false;
+    rig->mint.shared = &rig->shared;
+    return true;
+}
+
 bool rig_is_idle(const struct rig *rig) {
     const struct mint *mint = &rig->mint;
     bool is_idle = mint->requests.count == 0 && mint->flights.count == 0 && mint->in_flight == 0 &&
@@ -243,13 +276,14 @@ bool rig_is_idle(const struct rig *rig) {
 }
 
 void rig_close(struct rig *rig) {
-    check(rig->job_count == 0);
-    while (!queue_is_empty(&rig->calls))
-        call_free(container_of(rig->calls.next, struct call, link));
+    check(rig->job_count == 0 && rig->redis.count == 0);
+    for (struct queue *link; (link = queue_pop(&rig->calls)) != NULL;)
+        call_free(container_of(link, struct call, link));
     if (rig->mint.scratch != NULL) {
         check(rig_is_idle(rig));
         mint_close(&rig->mint);
     }
+    shared_close(&rig->shared);
     cache_close(&rig->cache);
     usage_close(&rig->usage);
     freshness_close(&rig->freshness);
@@ -350,7 +384,7 @@ struct call *rig_ask(struct rig *rig, struct ask ask) {
 
 struct call *rig_get(struct rig *rig, struct ask ask) {
     struct call *call = rig_ask(rig, ask);
-    while (call->ends == 0 && rig_answer(rig) > 0)
+    while (call->ends == 0 && rig_redis(rig) + rig_answer(rig) > 0)
         if (rig->polls_wanted > 0 && rig_poll(rig))
             rig_turn(rig);
     return call;
@@ -407,6 +441,17 @@ size_t rig_answer(struct rig *rig) {
     }
     rig_turn(rig);
     return count;
+}
+
+size_t rig_redis(struct rig *rig) {
+    size_t count = fake_link_answer_all(&rig->redis);
+    rig_turn(rig);
+    return count;
+}
+
+void rig_redis_with(struct rig *rig, const struct redis_reply *reply) {
+    fake_link_answer(&rig->redis, 0, reply);
+    rig_turn(rig);
 }
 
 void rig_apply(struct rig *rig, const struct feed *feed, uint64_t asked_us) {

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "fake_redis.h"
 #include "faults.h"
 #include "mint/flight.h"
 #include "mint/request.h"
@@ -27,8 +28,10 @@ struct realm {
     struct clock clock; /* tests set its members */
     struct world world;
     struct random random;
+    struct master_key *master;
     struct keyring *keyring;
     struct quotas quotas;
+    struct fake_redis redis; /* asked by workers that rig_share was called for */
 };
 must_check bool realm_open(struct realm *realm);
 void realm_close(struct realm *realm);
@@ -64,6 +67,8 @@ struct rig {
     size_t job_count;
     size_t jobs_max;
     unsigned polls_wanted;
+    struct shared shared;
+    struct fake_link redis;
     struct queue calls;
     size_t call_count;
     /* What the management routes do: fail, or change something and answer so many bytes. */
@@ -76,6 +81,9 @@ struct rig {
 };
 /* False when memory is out; rig_close is due all the same. */
 must_check bool rig_open(struct rig *rig, struct realm *realm);
+/* From now on look-ups ask Redis first. False when memory is out. */
+#define RIG_SHARED_TTL_S 600
+must_check bool rig_share(struct rig *rig);
 /* Nothing may be under way any more; checks that nothing is left. */
 void rig_close(struct rig *rig);
 /* Whether requests, look-ups and waiting lists are all gone. */
@@ -129,7 +137,7 @@ struct call {
 struct call *rig_begin(struct rig *rig, struct ask ask);
 /* The same, and the turn ends. */
 struct call *rig_ask(struct rig *rig, struct ask ask);
-/* The same, and the registry does what it is asked until the reply is there. */
+/* The same, and Redis and the registry do what they are asked until the reply is there. */
 struct call *rig_get(struct rig *rig, struct ask ask);
 /* The client leaves. */
 void call_leave(struct call *call);
@@ -143,6 +151,10 @@ struct registry_job *rig_take(struct rig *rig);
 void rig_work(struct rig *rig, struct registry_job *job);
 /* The registry does all jobs that wait, and the turn ends; returns how many. */
 size_t rig_answer(struct rig *rig);
+/* Redis answers all that it was asked, honestly, and the turn ends; returns how many. */
+size_t rig_redis(struct rig *rig);
+/* It answers the question that has waited longest with this. */
+void rig_redis_with(struct rig *rig, const struct redis_reply *reply);
 /* The registry is polled and the feed applied, as the server does; false if it is away. */
 bool rig_poll(struct rig *rig);
 void rig_apply(struct rig *rig, const struct feed *feed, uint64_t asked_us);

@@ -165,6 +165,56 @@ static void act_registry(struct driver *driver) {
             model_change(&driver->model, draw(driver));
 }
 
+/* ---- Redis ----------------------------------------------------------------------------------- */
+
+/* Not always what was set last for the key: what was there before, what belongs elsewhere, what
+ * somebody has put there, nothing, or no answer. */
+static struct redis_reply any_redis_reply(struct driver *driver, const struct shared_key *key) {
+    const struct fake_redis *redis = &driver->realm.redis;
+    const struct fake_entry *newest = fake_redis_find(redis, key);
+    const struct fake_entry *other = &redis->entries[draw(driver) % FAKE_ENTRIES_MAX];
+    unsigned chance = (unsigned)(draw(driver) % 16);
+    if (chance == 0)
+        return (struct redis_reply){.answer = REDIS_AWAY};
+    if (chance == 1)
+        return (struct redis_reply){.answer = REDIS_REFUSED, .bytes = TEXT("OOM")};
+    for (size_t i = 0; chance < 8 && i < FAKE_ENTRIES_MAX; i++) { /* any of those for the key */
+        const struct fake_entry *old = &redis->entries[draw(driver) % FAKE_ENTRIES_MAX];
+        if (old->key.len == key->len && memcmp(old->key.at, key->at, key->len) == 0)
+            return (struct redis_reply){.answer = REDIS_BYTES, .bytes = old->value};
+    }
+    if (chance == 8 && other->value.at != NULL)
+        return (struct redis_reply){.answer = REDIS_BYTES, .bytes = other->value};
+    if (chance == 9 || newest == NULL)
+        return (struct redis_reply){.answer = REDIS_NIL};
+    return (struct redis_reply){.answer = REDIS_BYTES, .bytes = newest->value};
+}
+
+/* One of the questions that wait is answered, in any order, perhaps late. */
+static void act_redis(struct driver *driver) {
+    struct rig *rig = any_rig(driver);
+    if (rig->redis.count == 0)
+        return;
+    size_t index = draw(driver) % rig->redis.count;
+    struct redis_reply reply = any_redis_reply(driver, &rig->redis.questions[index].key);
+    if (reply.answer == REDIS_BYTES && is_one_in(driver, 16) && reply.bytes.len > 0) {
+        char forged[4096];
+        size_t len = reply.bytes.len < sizeof(forged) ? reply.bytes.len : sizeof(forged);
+        memcpy(forged, reply.bytes.at, len);
+        forged[draw(driver) % len] ^= (char)(1 << draw(driver) % 8);
+        reply.bytes = (struct text){forged, len};
+        fake_link_answer(&rig->redis, index, &reply);
+        return;
+    }
+    fake_link_answer(&rig->redis, index, &reply);
+}
+
+/* It goes away for one, comes back for another, or takes nothing more. */
+static void act_redis_state(struct driver *driver) {
+    any_rig(driver)->redis.is_away = is_one_in(driver, 4);
+    driver->realm.redis.is_full = is_one_in(driver, 8);
+}
+
 /* ---- the poll -------------------------------------------------------------------------------- */
 
 static void poll_read(struct driver *driver) {
@@ -246,8 +296,9 @@ static const struct action {
     void (*act)(struct driver *driver);
     unsigned weight;
 } actions[] = {
-    {act_begin, 220}, {act_work, 200}, {act_done, 200}, {act_turn, 250}, {act_leave, 20},
-    {act_poll, 100},  {act_time, 60},  {act_tick, 20},  {act_change, 8}, {act_registry, 4},
+    {act_begin, 220}, {act_work, 200},   {act_done, 200},  {act_turn, 250},
+    {act_leave, 20},  {act_poll, 100},   {act_time, 60},   {act_tick, 20},
+    {act_change, 8},  {act_registry, 4}, {act_redis, 250}, {act_redis_state, 4},
 };
 
 static const struct action *any_action(struct driver *driver) {
@@ -295,6 +346,7 @@ static void driver_drain(struct driver *driver) {
     for (size_t i = 0; i < WORKERS; i++) {
         struct rig *rig = &driver->rigs[i];
         for (unsigned rounds = 0; rounds < 8; rounds++) {
+            rig_redis(rig);
             while (driver->worked_count[i] > 0) {
                 struct registry_job *job = driver->worked[i][--driver->worked_count[i]];
                 job->done(job);
@@ -315,7 +367,7 @@ static void driver_open(struct driver *driver, uint64_t seed) {
     model_open(&driver->model, &driver->realm);
     for (size_t i = 0; i < WORKERS; i++) {
         struct rig *rig = &driver->rigs[i];
-        assert_true(rig_open(rig, &driver->realm));
+        assert_true(rig_open(rig, &driver->realm) && rig_share(rig));
         rig->on_reply = on_reply;
         rig->work_change = write_change;
         rig->user = driver;
@@ -357,7 +409,15 @@ static void test_driver(void **state) {
         (unsigned long long)driver.minted, (unsigned long long)driver.statuses[2],
         (unsigned long long)driver.statuses[4], (unsigned long long)driver.statuses[5],
         (unsigned long long)driver.left, (unsigned long long)driver.model.changes);
+    uint64_t hits = 0, refused = 0;
+    for (size_t i = 0; i < WORKERS; i++) {
+        hits += rig_metric(&driver.rigs[i], METRIC_L2_HITS);
+        refused += rig_metric(&driver.rigs[i], METRIC_L2_REFUSED);
+    }
+    print_message("%llu found in Redis, %llu refused from there\n", (unsigned long long)hits,
+                  (unsigned long long)refused);
     assert_true(driver.minted > steps / 50);
+    assert_true(hits > steps / 1000 && refused > steps / 1000);
     driver_close(&driver);
 }
 

@@ -223,6 +223,56 @@ static void flow_presented(struct rig *rig) {
                                     .body = buffer_text(&form)});
 }
 
+/* With Redis: asked in vain, then with success, then for the project alone. */
+static void flow_redis(struct rig *rig) {
+    if (!rig_share(rig))
+        return;
+    flow_miss(rig);
+    cache_clear(&rig->cache);
+    flow_miss(rig);
+    (void)rig_get(rig, (struct ask){.route = ISSUE, .as = OWNER});
+}
+
+static void flow_redis_garbage(struct rig *rig) {
+    if (!rig_share(rig))
+        return;
+    (void)rig_ask(rig, (struct ask){.route = ISSUE});
+    if (rig->redis.count > 0)
+        rig_redis_with(rig, &(struct redis_reply){.answer = REDIS_BYTES, .bytes = TEXT("garbage")});
+    rig_answer(rig);
+}
+
+static void flow_redis_away_half_way(struct rig *rig) {
+    if (!rig_share(rig))
+        return;
+    flow_miss(rig);
+    cache_clear(&rig->cache);
+    (void)rig_ask(rig, (struct ask){.route = ISSUE});
+    if (rig->redis.count > 0)
+        fake_link_answer_well(&rig->redis, 0);
+    if (rig->redis.count > 0)
+        rig_redis_with(rig, &(struct redis_reply){.answer = REDIS_AWAY});
+    rig_answer(rig);
+}
+
+static void flow_redis_and_leave(struct rig *rig) {
+    if (!rig_share(rig))
+        return;
+    flow_miss(rig);
+    cache_clear(&rig->cache);
+    struct call *call = rig_ask(rig, (struct ask){.route = ISSUE});
+    if (call->ends == 0)
+        call_leave(call);
+    rig_redis(rig);
+}
+
+static void flow_slices(struct rig *rig) {
+    if (!rig_share(rig))
+        return;
+    flow_policy(rig);
+    flow_policy(rig);
+}
+
 static void flow_local(struct rig *rig) {
     (void)rig_get(rig, (struct ask){.route = LOCAL});
     (void)rig_get(rig, (struct ask){.route = LOCAL_ANYONE});
@@ -264,6 +314,11 @@ static const struct flow {
     FLOW(crowd),
     FLOW(small_cache),
     FLOW(presented),
+    FLOW(redis),
+    FLOW(redis_garbage),
+    FLOW(redis_away_half_way),
+    FLOW(redis_and_leave),
+    FLOW(slices),
     FLOW(local),
 #undef FLOW
 };
@@ -315,9 +370,9 @@ static void call_check(const struct call *call) {
 
 /* What the flow left under way comes to its end, now that there is memory again. */
 static void rig_finish(struct rig *rig) {
-    rig_answer(rig);
-    while (rig->job_count > 0)
+    do
         rig_answer(rig);
+    while (rig_redis(rig) + rig->job_count > 0);
     assert_true(rig_poll(rig));
     rig_turn(rig);
     rig_answer(rig);
@@ -340,6 +395,7 @@ static uint64_t flow_run(const struct flow *flow, struct realm *realm, uint64_t 
     /* And it goes on as if nothing had been. */
     assert_reply(rig_get(&rig, (struct ask){.route = LOCAL_ANYONE, .as = EDITOR}), 200, NONE);
     rig_close(&rig);
+    fake_redis_close(&realm->redis);
     assert_int_equal(faults_live(), live);
     return calls;
 }
