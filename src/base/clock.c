@@ -19,7 +19,7 @@ void clock_date(int64_t wall_s, char ret_date[static CLOCK_DATE_BYTES + 1]) {
 
 uint64_t clock_monotonic_ns(void) {
     struct timespec now;
-    check(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    check(clock_gettime(CLOCK_BOOTTIME, &now) == 0);
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 

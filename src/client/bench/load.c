@@ -120,7 +120,7 @@ static void run_watch(struct run *run, const struct load_watch *watch, struct lo
         uint64_t until_ns = next_ns < end_ns ? next_ns : end_ns;
         struct timespec until = {(time_t)(until_ns / SECOND_NS), (long)(until_ns % SECOND_NS)};
         /* A signal ends it early. */
-        (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+        (void)clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &until, NULL);
     }
 }
 

@@ -24,6 +24,19 @@ static void test_date_is_imf_fixdate(void **state) {
     assert_date(4291747200, "Fri, 01 Jan 2106 00:00:00 GMT");
 }
 
+static uint64_t boottime_us(void) {
+    struct timespec now;
+    assert_int_equal(clock_gettime(CLOCK_BOOTTIME, &now), 0);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* On a machine that was suspended once, no other clock reads so. */
+static void test_monotonic_counts_suspension(void **state) {
+    (void)state;
+    uint64_t before_us = boottime_us(), now_us = clock_monotonic_us();
+    assert_in_range(now_us, before_us, boottime_us());
+}
+
 static void test_update_takes_the_systems_time(void **state) {
     (void)state;
     struct clock clock = {0};
@@ -65,6 +78,7 @@ static void test_monotonic_never_goes_back(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_date_is_imf_fixdate),
+        cmocka_unit_test(test_monotonic_counts_suspension),
         cmocka_unit_test(test_update_takes_the_systems_time),
         cmocka_unit_test(test_date_follows_the_second),
         cmocka_unit_test(test_monotonic_never_goes_back),
