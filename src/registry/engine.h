@@ -40,7 +40,7 @@ static inline struct value value_uuid(const struct uuid *uuid) {
 }
 
 /* A row of an answer; what it points to lives until the callback returns. */
-#define ROW_COLUMNS_MAX 16 /* of a project */
+#define ROW_COLUMNS_MAX 18 /* of a project with the counter */
 struct row {
     size_t count;
     struct value columns[ROW_COLUMNS_MAX];
@@ -70,7 +70,7 @@ struct engine_options {
 /* One connection, used by one thread at a time. Failures are told apart alike: NAME_TAKEN for a
  * unique index (without a subject), REGISTRY_AWAY for what may pass by itself, REGISTRY_READ_ONLY
  * when nothing can be written, OVERLOADED when memory is out, INTERNAL for the rest. One that was
- * lost is made anew by `begin`. */
+ * lost is made anew by `look` and `begin`. */
 struct connection;
 struct engine {
     const char *schemes[2]; /* of the URLs that are its: "sqlite:"; the second may be NULL */
@@ -83,7 +83,9 @@ struct engine {
     bool (*open)(const struct engine_options *options, struct connection **ret_connection,
                  struct error *ret_error);
     void (*close)(struct connection *connection); /* NULL is fine */
-    /* All statements are run inside a transaction: reads in one snapshot, writes one at a time. */
+    /* One statement that reads, outside of a transaction: one snapshot. */
+    bool (*look)(struct connection *connection, const struct query *query, struct error *ret_error);
+    /* All others are run inside a transaction: reads in one snapshot, writes one at a time. */
     bool (*begin)(struct connection *connection, bool is_write, struct error *ret_error);
     /* True: all of it is on the disk. False: rolled back, as far as anyone who reads can see, or
      * COMMIT_UNKNOWN when a server was lost before it said which; after a failed write or fsync of

@@ -6,6 +6,7 @@
 
 /* Rows as they stand in the columns that statements.def names ORG, PROJECT, SERVICE. */
 struct org org_of(const struct row *row);
+#define PROJECT_COLUMNS 16
 struct project project_of(const struct row *row);
 struct service service_of(const struct row *row);
 

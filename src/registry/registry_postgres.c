@@ -194,6 +194,9 @@ static const char settings[] =
     "SET client_min_messages = warning;"
     "SET standard_conforming_strings = on;"
     "SET lock_timeout = '4s';"
+    /* Rows are found by keys: a new plan, or compiling it, takes longer. */
+    "SET plan_cache_mode = force_generic_plan;"
+    "SET jit = off;"
     "SET statement_timeout = '10min';"
     "SET idle_in_transaction_session_timeout = '10s';"
     "SELECT set_config('synchronous_commit', 'on', false)"
@@ -438,6 +441,33 @@ static bool postgres_query(struct connection *connection, const struct query *qu
     return results_read(connection, is_sent, query, tag, ret_error);
 }
 
+/* Rows on their way to a query's `each`, and whether there were any. */
+struct looking {
+    const struct query *query;
+    bool has_given;
+};
+
+static bool look_row(void *self, const struct row *row) {
+    struct looking *look = self;
+    look->has_given = true;
+    return look->query->each(look->query->self, row);
+}
+
+static bool postgres_look(struct connection *connection, const struct query *query,
+                          struct error *ret_error) {
+    struct looking look = {.query = query};
+    struct query asked = *query;
+    asked.each = look_row;
+    asked.self = &look;
+    bool was_open = connection->pg != NULL;
+    if (was_open && postgres_query(connection, &asked, ret_error))
+        return true;
+    /* As postgres_begin, but for what has been told already. */
+    if (connection->pg != NULL || look.has_given || !reconnect(connection, ret_error))
+        return false;
+    return postgres_query(connection, &asked, ret_error);
+}
+
 /* The counter itself is asked: nothing here is cheaper. */
 static uint64_t postgres_version(struct connection *connection) {
     (void)connection;
@@ -536,6 +566,7 @@ const struct engine engine_postgres = {
     .migration_count = array_count(migrations),
     .open = postgres_open,
     .close = postgres_close,
+    .look = postgres_look,
     .begin = postgres_begin,
     .commit = postgres_commit,
     .rollback = postgres_rollback,

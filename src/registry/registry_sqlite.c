@@ -206,6 +206,12 @@ static bool has_moved(struct connection *connection) {
     return code == SQLITE_OK && moved != 0;
 }
 
+static bool sqlite_look(struct connection *connection, const struct query *query,
+                        struct error *ret_error) {
+    return has_moved(connection) ? error_set(ret_error, ERROR_REGISTRY_AWAY, NULL)
+                                 : sqlite_query(connection, query, ret_error);
+}
+
 static bool sqlite_begin(struct connection *connection, bool is_write, struct error *ret_error) {
     if (has_moved(connection))
         return error_set(ret_error, ERROR_REGISTRY_AWAY, NULL);
@@ -438,6 +444,7 @@ const struct engine engine_sqlite = {
     .migration_count = array_count(migrations),
     .open = sqlite_open,
     .close = sqlite_close,
+    .look = sqlite_look,
     .begin = sqlite_begin,
     .commit = sqlite_commit,
     .rollback = sqlite_rollback,

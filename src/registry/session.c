@@ -55,6 +55,13 @@ static bool session_begin(struct session *session, bool is_write, struct error *
     return session_note(session, ok, ret_error);
 }
 
+bool session_look(struct session *session, const struct query *query, struct error *ret_error) {
+    magic_check(session, SESSION_MAGIC);
+    arena_reset(&session->arena);
+    bool ok = session->engine->look(session->connection, query, ret_error);
+    return session_note(session, ok, ret_error);
+}
+
 bool session_read(struct session *session, struct error *ret_error) {
     return session_begin(session, false, ret_error);
 }

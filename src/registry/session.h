@@ -39,8 +39,12 @@ must_check bool session_open(struct session *session, const struct engine *engin
                              struct error *ret_error);
 void session_close(struct session *session); /* a zeroed one is fine */
 
-/* Every function of the store is one transaction: `session_read(…) && … `, then session_end; or
- * session_write(…) && … && session_commit(…), and session_end where that gave false. */
+/* One statement that reads is a transaction by itself, and one trip to a server. `each` may have
+ * been called for the first rows where that gives false. */
+must_check bool session_look(struct session *session, const struct query *query,
+                             struct error *ret_error);
+/* All other functions of the store are one transaction: `session_read(…) && …`, then session_end;
+ * or session_write(…) && … && session_commit(…), and session_end where that gave false. */
 must_check bool session_read(struct session *session, struct error *ret_error);
 must_check bool session_write(struct session *session, struct error *ret_error);
 must_check bool session_commit(struct session *session, struct error *ret_error);

@@ -34,100 +34,105 @@ static struct grant grant_of(const struct row *row) {
 }
 
 struct grant_fill {
-    struct grant *grant;
+    const struct uuid *token_id;
+    struct grant *grant; /* NULL: there was no row, or no memory */
     size_t filled;
+    bool is_short; /* of memory */
 };
 
-static bool grant_project_each(void *self, const struct row *row) {
+static bool grant_begin(struct grant_fill *fill, const struct row *row) {
+    struct grant found = grant_of(row);
+    found.token_id = *fill->token_id;
+    fill->grant = grant_copy(&found);
+    fill->is_short = fill->grant == NULL;
+    return !fill->is_short;
+}
+
+static bool grant_each(void *self, const struct row *row) {
     struct grant_fill *fill = self;
+    if (fill->grant == NULL && !grant_begin(fill, row))
+        return false;
+    if (fill->grant->project_count == 0)
+        return false;
     check(fill->filled < fill->grant->project_count);
     fill->grant->projects[fill->filled++] = (struct grant_project){
-        .id = row_uuid(row, 0),
-        .permissions = role_permissions(ROLE_PROJECT, row_text(row, 1)),
+        .id = row_uuid(row, 13),
+        .permissions = role_permissions(ROLE_PROJECT, row_text(row, 14)),
     };
     return true;
 }
 
-static bool grant_fill_projects(struct session *session, struct grant *grant,
-                                struct error *ret_error) {
-    struct grant_fill fill = {.grant = grant};
-    struct query query = {STATEMENT_GRANT_PROJECTS, PARAMETERS(value_uuid(&grant->service_id)),
-                          grant_project_each, &fill};
-    return grant->project_count == 0 || session_each(session, &query, ret_error);
-}
-
-static bool grant_take(struct session *session, const struct uuid *token_id, const struct row *row,
-                       struct grant **ret_grant, struct error *ret_error) {
-    struct grant found = grant_of(row);
-    found.token_id = *token_id;
-    struct grant *grant = grant_copy(&found);
-    if (grant == NULL)
+/* The grant that the rows told of, if reading them went well. */
+static bool grant_end(struct grant_fill *fill, bool ok, const char *noun, struct grant **ret_grant,
+                      struct error *ret_error) {
+    if (ok && fill->is_short)
         return error_set(ret_error, ERROR_OVERLOADED, "memory");
-    if (!grant_fill_projects(session, grant, ret_error)) {
-        free(grant);
-        return false;
-    }
-    *ret_grant = grant;
-    return true;
-}
-
-static bool grant_read(struct session *session, const struct uuid *token_id,
-                       struct grant **ret_grant, struct error *ret_error) {
-    const struct row *row;
-    return session_found(session, STATEMENT_GRANT, PARAMETERS(value_uuid(token_id)), "token", &row,
-                         ret_error) &&
-           grant_take(session, token_id, row, ret_grant, ret_error);
+    if (ok && fill->grant == NULL)
+        return error_set(ret_error, ERROR_NOT_FOUND, "%s", noun);
+    if (ok)
+        *ret_grant = fill->grant;
+    else
+        free(fill->grant);
+    return ok;
 }
 
 bool store_grant(struct session *session, const struct uuid *token_id, struct grant **ret_grant,
                  struct error *ret_error) {
-    bool ok =
-        session_read(session, ret_error) && grant_read(session, token_id, ret_grant, ret_error);
-    return session_end(session, ok);
+    struct grant_fill fill = {.token_id = token_id};
+    struct query query = {STATEMENT_GRANT, PARAMETERS(value_uuid(token_id)), grant_each, &fill};
+    bool ok = session_look(session, &query, ret_error);
+    return grant_end(&fill, ok, "token", ret_grant, ret_error);
 }
 
-static bool acting_read(struct session *session, const struct uuid *token_id,
-                        const struct service_ref *service, struct grant **ret_grant,
-                        struct error *ret_error) {
-    const struct row *row;
+static bool acting_read(struct session *session, const struct service_ref *service,
+                        struct grant_fill *fill, struct error *ret_error) {
     struct service named = {.id = service->id};
     if (service->name.at != NULL &&
         !service_find_in(session, service->org, service->name, &named, ret_error))
         return false;
-    return session_found(session, STATEMENT_GRANT_ACTING,
-                         PARAMETERS(value_uuid(token_id), value_uuid(&named.id)), "service", &row,
-                         ret_error) &&
-           grant_take(session, token_id, row, ret_grant, ret_error);
+    struct query query = {STATEMENT_GRANT_ACTING,
+                          PARAMETERS(value_uuid(fill->token_id), value_uuid(&named.id)), grant_each,
+                          fill};
+    return session_each(session, &query, ret_error);
 }
 
 bool store_grant_acting(struct session *session, const struct uuid *token_id,
                         const struct service_ref *service, struct grant **ret_grant,
                         struct error *ret_error) {
-    bool ok = session_read(session, ret_error) &&
-              acting_read(session, token_id, service, ret_grant, ret_error);
-    return session_end(session, ok);
+    struct grant_fill fill = {.token_id = token_id};
+    bool ok = session_read(session, ret_error) && acting_read(session, service, &fill, ret_error);
+    return grant_end(&fill, session_end(session, ok), "service", ret_grant, ret_error);
 }
 
-static bool record_read(struct session *session, const struct uuid *org_id, struct text name,
-                        struct project_record **ret_record, struct error *ret_error) {
-    const struct row *counter;
-    struct project_record found = {0};
-    if (!session_found(session, STATEMENT_COUNTER, PARAMETERS(value_number(0)), "counter", &counter,
-                       ret_error) ||
-        !project_find(session, org_id, name, &found.project, ret_error))
-        return false;
-    struct project_record *record = project_record_copy(&found);
-    if (record == NULL)
-        return error_set(ret_error, ERROR_OVERLOADED, "memory");
-    record->epoch = (uint64_t)row_number(counter, 0);
-    record->s0 = (uint64_t)row_number(counter, 1);
-    *ret_record = record;
-    return true;
+struct record_fill {
+    struct project_record *record; /* NULL: there was no row, or no memory */
+    bool is_short;                 /* of memory */
+};
+
+static bool record_each(void *self, const struct row *row) {
+    struct record_fill *fill = self;
+    fill->record = project_record_copy(&(struct project_record){
+        .epoch = (uint64_t)row_number(row, PROJECT_COLUMNS),
+        .s0 = (uint64_t)row_number(row, PROJECT_COLUMNS + 1),
+        .project = project_of(row),
+    });
+    fill->is_short = fill->record == NULL;
+    return false;
 }
 
 bool store_project_record(struct session *session, const struct uuid *org_id, struct text name,
                           struct project_record **ret_record, struct error *ret_error) {
-    bool ok = session_read(session, ret_error) &&
-              record_read(session, org_id, name, ret_record, ret_error);
-    return session_end(session, ok);
+    struct record_fill fill = {0};
+    struct query query = {STATEMENT_PROJECT_RECORD,
+                          PARAMETERS(value_uuid(org_id), value_text(name)), record_each, &fill};
+    bool ok = session_look(session, &query, ret_error);
+    if (ok && fill.is_short)
+        return error_set(ret_error, ERROR_OVERLOADED, "memory");
+    if (ok && fill.record == NULL)
+        return error_set(ret_error, ERROR_NOT_FOUND, "project");
+    if (ok)
+        *ret_record = fill.record;
+    else
+        free(fill.record);
+    return ok;
 }

@@ -50,7 +50,7 @@ static void test_a_whole_life(void **state) {
     found(store);
     struct key_change change = advance(store, 'b');
     assert_int_equal(change.step, KEY_STEP_NONE);
-    assert_int_equal(change.next_s - change.now_s, 400);
+    assert_in_range(change.next_s - change.now_s, 398, 400); /* a second may have passed */
     pass(store, 401);
     change = advance(store, 'b');
     assert_int_equal(change.step, KEY_STEP_CREATE);

@@ -12,6 +12,11 @@ static bool fails(struct error *ret_error) {
     return true;
 }
 
+static bool failing_look(struct connection *connection, const struct query *query,
+                         struct error *ret_error) {
+    return !fails(ret_error) && engine_tested()->look(connection, query, ret_error);
+}
+
 static bool failing_begin(struct connection *connection, bool is_write, struct error *ret_error) {
     return !fails(ret_error) && engine_tested()->begin(connection, is_write, ret_error);
 }
@@ -445,6 +450,7 @@ static void test_first_migration(void **state) {
 static int make_engine(void **state) {
     (void)state;
     failing = *engine_tested();
+    failing.look = failing_look;
     failing.begin = failing_begin;
     failing.commit = failing_commit;
     failing.query = failing_query;
