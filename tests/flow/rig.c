@@ -277,8 +277,10 @@ bool rig_is_idle(const struct rig *rig) {
 
 void rig_close(struct rig *rig) {
     check(rig->job_count == 0 && rig->redis.count == 0);
-    for (struct queue *link; (link = queue_pop(&rig->calls)) != NULL;)
+    for (struct queue *link = rig->calls.next, *next; link != &rig->calls; link = next) {
+        next = link->next;
         call_free(container_of(link, struct call, link));
+    }
     if (rig->mint.scratch != NULL) {
         check(rig_is_idle(rig));
         mint_close(&rig->mint);
