@@ -20,6 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import outages  # noqa: E402
 from daemon import wait_until  # noqa: E402
 from under_load import FleetUnderLoad, Load  # noqa: E402
 
@@ -259,6 +260,10 @@ def main():
     parser.add_argument("days", nargs="*", metavar="DAY", help=f"of {', '.join(DAYS)}; all")
     parser.add_argument("--seconds", type=float, default=4, help="how long each lasts")
     parser.add_argument("--lease", type=int, default=6, help="of the replicas, in seconds")
+    parser.add_argument("--scorecard", action="store_true",
+                        help="instead: outages of Redis and the registry, with their figures")
+    parser.add_argument("--load", type=float, default=0.25, metavar="PART",
+                        help="of the capacity, with --scorecard: 0.5 where nothing else runs")
     given = parser.parse_args()
     unknown = set(given.days) - set(DAYS)
     if unknown:
@@ -268,6 +273,8 @@ def main():
         print("clocks-apart is left out: there is no libfaketime (package faketime)")
     failed = 0
     with tempfile.TemporaryDirectory(prefix="mintd-bad-days-") as folder:
+        if given.scorecard:
+            return 1 if outages.scorecard(folder, given.load) else 0
         fleet = FleetUnderLoad(folder, lease_s=given.lease)
         try:
             fleet.start()
