@@ -131,13 +131,12 @@ def test_a_stall_shows_in_an_open_loop_and_hides_in_a_closed_one(serve):
                      "--connections", 4)
     assert opened["due"] == opened["good"] + opened["neverSent"] == 2000
     for x_ms in (20, 40, 60, 80):
-        expected = (100 - x_ms) / 1000
-        # Another program's turns on the processor make it more, and 4 s may have 5 stalls.
-        assert 0.7 * expected <= share_above(opened, x_ms * 1000) <= 1.5 * expected + 0.02, x_ms
+        # What else the machine does makes it more, never less.
+        assert share_above(opened, x_ms * 1000) >= 0.7 * (100 - x_ms) / 1000, x_ms
     closed = measure("--target", server.url, "--duration", "4s", "--warmup", "0s",
                      "--connections", 4)
     assert closed["latencyMicroseconds"]["max"] > 90_000
-    for x_ms in (20, 40, 60, 80):
+    for x_ms in (40, 60):
         assert share_above(closed, x_ms * 1000) < share_above(opened, x_ms * 1000) / 3, x_ms
 
 
@@ -253,6 +252,24 @@ def test_tokens_take_turns(serve, tmp_path, warm, counts):
     assert [found.count(token) for token in tokens] == counts
 
 
+def test_cold_tokens_are_looked_up(make_daemon, tmp_path):
+    """Of 40 requests 20 are of one token; 19 others share the rest, and each is new to mintd."""
+    daemon = make_daemon(workers=1)
+    org = Org(Client(daemon.address, daemon.operator_token))
+    project = org.project()["name"]
+    path = tmp_path / "tokens"
+    path.write_text("".join(org.service(project=project, project_role="issuer").token + "\n"
+                            for _ in range(20)), encoding="ascii")
+    names = ["mintd_cache_misses_total", 'mintd_cache_hits_total{tier="l1"}']
+    before = [metric(daemon, name) for name in names]
+    result = measure("--url", f"http://{daemon.address}", "--org", org.name, "--project", project,
+                     "--tokens", path, "--warm", 50, "--rate", 40, "--duration", "1s", "--warmup",
+                     "0s")
+    assert result["good"] == 40
+    misses, hits = [metric(daemon, name) - old for name, old in zip(names, before)]
+    assert misses == 20 and hits == 41 - 20, (misses, hits)
+
+
 def forged(minting):
     token = bench_issue(minting)
     head, payload, signature = token.split(".")
@@ -355,6 +372,19 @@ def test_an_interrupt_leaves_a_result(serve):
     result = json.loads(out)
     assert process.returncode == 0 and result["interrupted"] is True
     assert 0.5 < result["seconds"] < 20 and result["due"] == result["good"] > 20
+
+
+def test_a_terminal_sees_how_it_goes(serve):
+    server = serve(lambda n: reply(b"{}"))
+    here, there = os.openpty()
+    ran = subprocess.run([MINT, "bench", "--target", server.url, "--rate", "50", "--duration", "1s",
+                          "--warmup", "0s"], env=clean_environment(), stderr=there, text=True,
+                         stdout=subprocess.PIPE, timeout=60, check=True)
+    os.close(there)
+    said = os.read(here, 4096).decode()
+    os.close(here)
+    assert re.search(r"1s +\d+/s  p99 [0-9.]+ [um]?s  max ", said), said
+    assert "50 good" in ran.stdout and "p99 " not in said[said.rindex("\r"):]
 
 
 def test_calibrates():

@@ -145,8 +145,8 @@ static void requests_write(const struct bench *bench, struct buffer *out) {
     failures_write(result, out);
     if (tally->unsent > 0)
         buffer_format(out,
-                      "  %s not keep up: latencies below hold what was never sent with the time "
-                      "that it had waited, so the real ones are higher\n",
+                      "  %s not keep up over so many connections: latencies below hold what was "
+                      "never sent with the time that it had waited, so the real ones are higher\n",
                       is_limited(bench) ? "the target, or mint (see below), did"
                                         : "the target does");
 }

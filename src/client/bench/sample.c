@@ -7,7 +7,8 @@
 
 /* xorshift64* (Vigna): the sample needs no better. */
 static uint64_t dice_next(uint64_t *state) {
-    uint64_t x = *state | 1;
+    uint64_t x = *state;
+    check(x != 0);
     x ^= x >> 12;
     x ^= x << 25;
     x ^= x >> 27;

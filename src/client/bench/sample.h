@@ -10,7 +10,7 @@
 
 /* Of all bodies seen each is kept with the same chance (Vitter's algorithm R), whatever their
  * number. They are checked behind the run, so that checking costs no latency. All zeros but
- * `max` and a random `state` is one that has seen none. */
+ * `max` and a `state` other than 0 is one that has seen none. */
 struct samples {
     struct text *bodies; /* malloc'ed, and so each */
     size_t count;
