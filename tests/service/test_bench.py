@@ -177,6 +177,9 @@ def test_mints_and_verifies(make_daemon, minter, tmp_path, flags):
     # In one the requests that were due in the time count, in the other the answers that came.
     assert result["goodPerSecond"] == pytest.approx(result["good"] / result["seconds"], rel=0.2)
     latency = result["latencyMicroseconds"]
+    # Little's law: no time of a connection is lost but what mint needs to send again.
+    under_way = latency["mean"] * result["goodPerSecond"] / 1e6
+    assert flags or 0.7 * 32 < under_way < 1.1 * 32
     order = [latency[name] for name in ("p50", "p90", "p99", "p99.9", "p99.99", "max")]
     assert order == sorted(order) and 0 < latency["mean"] < latency["max"]
     curve = [point["microseconds"] for point in result["curve"]]
