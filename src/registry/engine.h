@@ -61,6 +61,15 @@ struct query {
     void *self;
 };
 
+/* What belongs together. */
+enum transaction {
+    TRANSACTION_READ,  /* all in one snapshot */
+    TRANSACTION_WRITE, /* all or nothing, one at a time */
+    /* Writes of which each stands for itself: where others share the store and this process hangs
+     * between two statements, they wait for nothing. */
+    TRANSACTION_EACH,
+};
+
 struct engine_options {
     const char *address; /* behind the scheme: a path, or //host/database */
     bool is_writer;      /* the connection that makes, migrates and changes the store */
@@ -79,14 +88,15 @@ struct engine {
     /* migrations[n] brings a store of version n to version n + 1. */
     const char *const *migrations;
     size_t migration_count;
+    bool is_server; /* connections that were not opened as the writer can write as well */
 
     bool (*open)(const struct engine_options *options, struct connection **ret_connection,
                  struct error *ret_error);
     void (*close)(struct connection *connection); /* NULL is fine */
     /* One statement that reads, outside of a transaction: one snapshot. */
     bool (*look)(struct connection *connection, const struct query *query, struct error *ret_error);
-    /* All others are run inside a transaction: reads in one snapshot, writes one at a time. */
-    bool (*begin)(struct connection *connection, bool is_write, struct error *ret_error);
+    /* All others are run inside a transaction. */
+    bool (*begin)(struct connection *connection, enum transaction kind, struct error *ret_error);
     /* True: all of it is on the disk. False: rolled back, as far as anyone who reads can see, or
      * COMMIT_UNKNOWN when a server was lost before it said which; after a failed write or fsync of
      * a file no later begin of a write succeeds until the store is opened anew, since the kernel

@@ -149,7 +149,8 @@ static void *worker_main(void *self) {
 bool registry_submit(struct registry *registry, struct registry_job *job) {
     magic_check(registry, REGISTRY_MAGIC);
     check(job->work != NULL && job->done != NULL && job->loop != NULL);
-    struct lane *lane = job->is_write ? &registry->writing : &registry->reading;
+    bool is_for_writer = job->is_write && !(job->is_each && registry->engine->is_server);
+    struct lane *lane = is_for_writer ? &registry->writing : &registry->reading;
     pthread_mutex_lock(&registry->lock);
     bool has_room = registry->queued < registry->queue_max && !registry->is_closing;
     if (has_room) {

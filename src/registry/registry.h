@@ -31,6 +31,8 @@ void registry_close(struct registry *registry);
 struct registry_job {
     struct queue link;
     bool is_write; /* runs on the one writer */
+    bool is_each;  /* uses session_write_each alone: need not wait for the writer where the store
+                      can do without */
     /* On a registry thread, with a session of its own; blocking calls are fine here. There always
      * is a session; when the store cannot be reached, its functions say ERROR_REGISTRY_AWAY. */
     void (*work)(struct registry_job *job, struct session *session);

@@ -10,6 +10,7 @@
 #include "registry/engine.h"
 
 #define SILENCE_MS 5000 /* longest wait for a sign of life; a server that is paused keeps its TCP */
+#define STALL_MS "500"  /* longest pause within a transaction that others wait for */
 #define RETRY_MS_MIN 100
 #define RETRY_MS_MAX 2000
 #define PARAMETERS_MAX 16
@@ -23,9 +24,10 @@ struct connection {
     PGconn *pg; /* NULL: lost */
     char *url;
     bool is_prepared[STATEMENTS];
-    bool is_changing; /* the transaction is to be announced when it is committed */
-    bool is_warned;   /* the server warned of something since this was cleared */
-    bool is_standby;  /* it takes no changes: another server is the one to ask */
+    enum transaction kind; /* of the one begun last */
+    bool is_changing;      /* the transaction is to be announced when it is committed */
+    bool is_warned;        /* the server warned of something since this was cleared */
+    bool is_standby;       /* it takes no changes: another server is the one to ask */
     bool is_listening;
     uint64_t retry_at_us; /* no attempt to connect before */
     uint32_t retry_ms;
@@ -296,14 +298,22 @@ static bool postgres_open(const struct engine_options *options, struct connectio
 
 /* One lock for all who write, taken first: writes do not collide, so none has to be repeated, and
  * each statement sees all that was committed before, which is what READ COMMITTED is for. It is let
- * go after the commit is to be seen, so the order of commits is the order of seq. */
-#define BEGIN_WRITE "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT " WRITE_LOCK
+ * go after the commit is to be seen, so the order of commits is the order of seq. All wait for who
+ * has it, so one that hangs there loses it soon. */
+#define BEGIN_WRITE \
+    "BEGIN ISOLATION LEVEL READ COMMITTED;" \
+    "SET LOCAL idle_in_transaction_session_timeout = '" STALL_MS "ms';" \
+    "SELECT " WRITE_LOCK
 #define BEGIN_READ "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
-static bool postgres_begin(struct connection *connection, bool is_write, struct error *ret_error) {
-    const char *sql = is_write ? BEGIN_WRITE : BEGIN_READ;
+static bool postgres_begin(struct connection *connection, enum transaction kind,
+                           struct error *ret_error) {
+    const char *sql = kind == TRANSACTION_WRITE ? BEGIN_WRITE : BEGIN_READ;
+    connection->kind = kind;
     connection->is_changing = false;
     bool was_open = connection->pg != NULL;
+    if (kind == TRANSACTION_EACH)
+        return was_open || reconnect(connection, ret_error);
     if (was_open && postgres_script(connection, sql, ret_error))
         return true;
     /* One that was lost while nothing was asked is replaced at once. */
@@ -328,6 +338,8 @@ static bool postgres_commit(struct connection *connection, struct error *ret_err
     char tag[16] = "";
     if (connection->pg == NULL)
         return fail_lost(connection, ret_error);
+    if (connection->kind == TRANSACTION_EACH)
+        return true;
     connection->is_warned = false;
     bool ok = run(connection, connection->is_changing ? "NOTIFY " CHANNEL "; COMMIT" : "COMMIT",
                   tag, ret_error);
@@ -564,6 +576,7 @@ const struct engine engine_postgres = {
             " END IF; END $$",
     .migrations = migrations,
     .migration_count = array_count(migrations),
+    .is_server = true,
     .open = postgres_open,
     .close = postgres_close,
     .look = postgres_look,

@@ -212,7 +212,9 @@ static bool sqlite_look(struct connection *connection, const struct query *query
                                  : sqlite_query(connection, query, ret_error);
 }
 
-static bool sqlite_begin(struct connection *connection, bool is_write, struct error *ret_error) {
+static bool sqlite_begin(struct connection *connection, enum transaction kind,
+                         struct error *ret_error) {
+    bool is_write = kind != TRANSACTION_READ;
     if (has_moved(connection))
         return error_set(ret_error, ERROR_REGISTRY_AWAY, NULL);
     if (is_write && connection->is_broken)

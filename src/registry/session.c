@@ -48,10 +48,12 @@ static bool session_note(struct session *session, bool ok, const struct error *e
     return ok;
 }
 
-static bool session_begin(struct session *session, bool is_write, struct error *ret_error) {
+static bool session_begin(struct session *session, enum transaction kind, struct error *ret_error) {
     magic_check(session, SESSION_MAGIC);
+    check(session->is_writer || kind == TRANSACTION_READ ||
+          (kind == TRANSACTION_EACH && session->engine->is_server));
     arena_reset(&session->arena);
-    bool ok = session->engine->begin(session->connection, is_write, ret_error);
+    bool ok = session->engine->begin(session->connection, kind, ret_error);
     return session_note(session, ok, ret_error);
 }
 
@@ -63,12 +65,15 @@ bool session_look(struct session *session, const struct query *query, struct err
 }
 
 bool session_read(struct session *session, struct error *ret_error) {
-    return session_begin(session, false, ret_error);
+    return session_begin(session, TRANSACTION_READ, ret_error);
 }
 
 bool session_write(struct session *session, struct error *ret_error) {
-    check(session->is_writer);
-    return session_begin(session, true, ret_error);
+    return session_begin(session, TRANSACTION_WRITE, ret_error);
+}
+
+bool session_write_each(struct session *session, struct error *ret_error) {
+    return session_begin(session, TRANSACTION_EACH, ret_error);
 }
 
 void session_changing(struct session *session) {

@@ -47,6 +47,8 @@ must_check bool session_look(struct session *session, const struct query *query,
  * or session_write(…) && … && session_commit(…), and session_end where that gave false. */
 must_check bool session_read(struct session *session, struct error *ret_error);
 must_check bool session_write(struct session *session, struct error *ret_error);
+/* Like session_write for statements that need no other: see TRANSACTION_EACH. */
+must_check bool session_write_each(struct session *session, struct error *ret_error);
 must_check bool session_commit(struct session *session, struct error *ret_error);
 /* What is written changes what others remember: their processes are told once it is committed. */
 void session_changing(struct session *session);

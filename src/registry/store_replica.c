@@ -36,7 +36,7 @@ static bool place_check(struct session *session, const struct place *place,
 bool store_replica_report(struct session *session, const struct uuid *id, const struct place *place,
                           int64_t now_s, struct error *ret_error) {
     const struct row *row;
-    bool ok = session_write(session, ret_error) && place_check(session, place, ret_error) &&
+    bool ok = session_write_each(session, ret_error) && place_check(session, place, ret_error) &&
               session_found(session, STATEMENT_REPLICA_REPORT,
                             PARAMETERS(value_uuid(id), value_number((int64_t)place->seq),
                                        value_number(now_s)),
@@ -93,7 +93,7 @@ bool store_replica_look(struct session *session, const struct place *from, struc
 
 bool store_replica_drop(struct session *session, const struct uuid *by, const struct replica *dead,
                         struct error *ret_error) {
-    bool ok = session_write(session, ret_error) &&
+    bool ok = session_write_each(session, ret_error) &&
               session_do(session, STATEMENT_REPLICA_DROP,
                          PARAMETERS(value_uuid(by), value_uuid(&dead->id),
                                     value_number((int64_t)dead->beat)),

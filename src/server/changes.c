@@ -104,6 +104,7 @@ static void report_prepare(struct changes *changes, uint64_t now_us) {
     const struct replica *dead = fleet_dead(&changes->fleet, now_us);
     changes->has_report = fleet_must_report(&changes->fleet, now_us);
     changes->is_adding = !changes->fleet.is_listed;
+    changes->report_job.is_each = !changes->is_adding;
     changes->report_self = changes->fleet.self.row;
     changes->report_self.seen_s = clock_wall_s();
     if (changes->is_adding) { /* whoever watches it sees that this is not its last life */

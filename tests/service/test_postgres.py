@@ -1,16 +1,18 @@
 """The registry in PostgreSQL: replicas that share it, and a server that has bad days."""
 
+import concurrent.futures
 import signal
 import sqlite3
 import subprocess
+import threading
 import time
 from contextlib import closing
 
 import pytest
 
-from api import Client, Credential, Org, credentials_path, unique
+from api import Client, Credential, Org, credentials_path, metric, unique
 from daemon import (MINTD, PATIENCE_S, Daemon, clean_environment, flags_of, run_mintd, wait_until)
-from postgres import Postgres
+from postgres import Postgres, program
 
 MASTER_KEY = "7" * 64
 
@@ -41,6 +43,7 @@ class Story:
     that has not."""
 
     def __init__(self, daemon):
+        self.daemon = daemon
         self.operator = Client(daemon.address, daemon.operator_token)
         self.org = Org(self.operator)
         self.path = credentials_path(self.org.name, self.org.project()["name"])
@@ -136,6 +139,57 @@ def test_paused(servers, replicas):
     finally:
         server.signal_all(signal.SIGCONT)
     wait_until(story.is_good, "the registry to be well again", 10)
+
+
+def test_somebody_hangs_with_the_lock(postgres, replicas):
+    """Who lives says so all the same: it is listed, so it may mint."""
+    url = postgres.database()
+    stories = [Story(replicas(url, lease="1s", lease_margin="300ms")) for _ in range(2)]
+    wait_until(lambda: metric(stories[0].daemon, "mintd_replicas") == 2, "both to be listed")
+    command = [program("psql"), "-X", url]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as holder:
+        holder.stdin.write("BEGIN; SELECT 'has it' FROM pg_advisory_xact_lock(1835626100);\n")
+        holder.stdin.flush()
+        while "has it" not in holder.stdout.readline():
+            pass
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            for story in stories:
+                story.cached.client.ok("POST", story.path)
+        holder.stdin.close()
+    assert all(story.manage() == 200 for story in stories)
+
+
+def test_a_replica_that_hangs_in_a_change(postgres, replicas):
+    """PostgreSQL ends its transaction, and all others wait no longer."""
+    url = postgres.database()
+    name = url.rsplit("/", 1)[1]
+    hanging, story = (Story(replicas(url)) for _ in range(2))
+    in_lock = ("SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+               f" WHERE d.datname = '{name}' AND locktype = 'advisory' AND granted")
+    stop = threading.Event()
+
+    def change():
+        while not stop.is_set():
+            hanging.manage()
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        changes = threads.submit(change)
+        try:
+            for _ in range(50):
+                hanging.daemon.signal(signal.SIGSTOP)
+                if postgres.sql(in_lock) == "1":
+                    break
+                hanging.daemon.signal(signal.SIGCONT)
+            else:
+                pytest.skip("it was never caught in a change")
+            wait_until(lambda: postgres.sql(in_lock) == "0", "the lock to be free", 5)
+            assert story.operator.post("/v1/orgs?wait=0", {"name": unique("org")}).status == 202
+        finally:
+            stop.set()
+            hanging.daemon.signal(signal.SIGCONT)
+        changes.result()
+    wait_until(hanging.is_good, "it to be well again")
 
 
 def test_too_many_connections(servers, replicas):

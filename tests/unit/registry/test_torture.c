@@ -17,8 +17,9 @@ static bool failing_look(struct connection *connection, const struct query *quer
     return !fails(ret_error) && engine_tested()->look(connection, query, ret_error);
 }
 
-static bool failing_begin(struct connection *connection, bool is_write, struct error *ret_error) {
-    return !fails(ret_error) && engine_tested()->begin(connection, is_write, ret_error);
+static bool failing_begin(struct connection *connection, enum transaction kind,
+                          struct error *ret_error) {
+    return !fails(ret_error) && engine_tested()->begin(connection, kind, ret_error);
 }
 
 static bool failing_commit(struct connection *connection, struct error *ret_error) {
