@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from api import Client, Org, credentials_path
+from daemon import wait_until
 
 
 @dataclass
@@ -62,7 +63,8 @@ class Site:
         made = [self.operator.post(f"{self.service.path}/tokens?wait=0").json
                 for _ in range(count)]
         for token in made:
-            assert self.who_mints(token) == list(range(len(self.replicas)))
+            wait_until(lambda known=token: len(self.who_mints(known)) == len(self.replicas),
+                       "every replica to know a token")
         return made
 
     def mint(self, line, token):

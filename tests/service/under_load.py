@@ -97,14 +97,19 @@ class FleetUnderLoad:
                          "redis": f"unix:{self.redis.socket}", **settings}
         self.replicas, self.haproxy, self.port = [], None, free_port()
 
-    def start(self, registry_url=lambda url: url):
+    def settings_of(self, _number, registry):
+        """The settings of a replica."""
+        return {"registry": registry, **self.settings}
+
+    def start(self):
         self.postgres.create()
         self.redis.start()
-        url = registry_url(self.postgres.database())
+        registry = self.postgres.database()
         for number in range(REPLICAS):
-            daemon = Daemon(self.folder / f"replica-{number + 1}", registry=url,
+            daemon = Daemon(self.folder / f"replica-{number + 1}",
                             listen=f"127.0.0.1:{free_port()}",
-                            operator_token_file=self.folder / "operator", **self.settings)
+                            operator_token_file=self.folder / "operator",
+                            **self.settings_of(number, registry))
             self.replicas.append(daemon)
             self.start_replica(daemon)
         servers = "\n".join(f"    server mintd-{i + 1} {daemon.address}"
