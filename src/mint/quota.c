@@ -81,9 +81,14 @@ static bool charge(struct quota *quota, uint64_t price_ns, uint64_t room_ns, uin
     return true;
 }
 
-/* What was charged just now was not used after all. */
+/* What was charged was not used after all, or is counted elsewhere. It may have been charged by
+ * another limit, so less. */
 static void refund(struct quota *quota, uint64_t price_ns) {
-    atomic_fetch_sub_explicit(&quota->arrival_ns, price_ns, memory_order_relaxed);
+    uint64_t arrival_ns = atomic_load_explicit(&quota->arrival_ns, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&quota->arrival_ns, &arrival_ns,
+                                                  arrival_ns > price_ns ? arrival_ns - price_ns : 0,
+                                                  memory_order_relaxed, memory_order_relaxed))
+        continue;
 }
 
 /* ---- slices ---------------------------------------------------------------------------------- */

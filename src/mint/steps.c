@@ -681,13 +681,18 @@ static void error_answer(struct request *request) {
     error_headers(request);
 }
 
-/* draft-ietf-httpapi-ratelimit-headers: the burst as quota, the time to fill it as window. */
+/* draft-ietf-httpapi-ratelimit-headers: the burst as quota, the time to fill it as window; and in
+ * how many seconds it will be whole again, or where nothing is left the next one passes. */
 static void quota_headers(struct request *request) {
     uint32_t window_s = (request->rate_burst + request->rate_per_s - 1) / request->rate_per_s;
+    uint64_t used = request->rate_burst - request->quota.remaining;
+    uint64_t reset_s = request->quota.retry_after_ns > 0
+                           ? retry_after_s(request)
+                           : (used + request->rate_per_s - 1) / request->rate_per_s;
     buffer_format(&request->extra, "RateLimit-Policy: \"service\";q=%u;w=%u\r\n",
                   request->rate_burst, window_s);
     buffer_format(&request->extra, "RateLimit: \"service\";r=%u;t=%llu\r\n",
-                  request->quota.remaining, (unsigned long long)retry_after_s(request));
+                  request->quota.remaining, (unsigned long long)reset_s);
 }
 
 int step_respond(struct request *request) {

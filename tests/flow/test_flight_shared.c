@@ -363,8 +363,8 @@ static void test_slices(void **state) {
         struct call *call = rig_ask(rig, issue);
         assert_reply(call, 200, NONE);
         assert_has(call->extra, "RateLimit-Policy: \"service\";q=4;w=1\r\n");
-        assert_has(call->extra, i == 0 ? "RateLimit: \"service\";r=1;t=0\r\n"
-                                       : "RateLimit: \"service\";r=0;t=0\r\n");
+        assert_has(call->extra, i == 0 ? "RateLimit: \"service\";r=1;t=1\r\n"
+                                       : "RateLimit: \"service\";r=0;t=1\r\n");
     }
     assert_int_equal(rig_metric(rig, METRIC_QUOTA_BY_SHARE), 2);
     rig_redis_with(rig, &away); /* the next slice was asked for when there was room for it */

@@ -106,9 +106,9 @@ static void assert_remaining(const struct call *call, const char *header) {
 static void test_rate(void **state) {
     struct rig *rig = *state;
     rig->realm->world.services[GATEWAY].policy = "{\"rateLimit\":{\"perSecond\":2,\"burst\":3}}";
-    assert_remaining(issue(rig, ""), POLICY_LINE "RateLimit: \"service\";r=2;t=0\r\n");
-    assert_remaining(issue(rig, ""), POLICY_LINE "RateLimit: \"service\";r=1;t=0\r\n");
-    assert_remaining(issue(rig, ""), POLICY_LINE "RateLimit: \"service\";r=0;t=0\r\n");
+    assert_remaining(issue(rig, ""), POLICY_LINE "RateLimit: \"service\";r=2;t=1\r\n");
+    assert_remaining(issue(rig, ""), POLICY_LINE "RateLimit: \"service\";r=1;t=1\r\n");
+    assert_remaining(issue(rig, ""), POLICY_LINE "RateLimit: \"service\";r=0;t=2\r\n");
     struct call *call = issue(rig, "");
     assert_reply(call, 429, RATE_LIMITED);
     assert_string_equal(call->extra.at,

@@ -2,6 +2,7 @@
 
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from daemon import wait_until
 from fleet import Fleet
 from under_load import Redis
 
+README = Path(__file__).resolve().parents[2] / "README.md"
 HITS = 'mintd_cache_hits_total{tier="%s"}'
 
 
@@ -35,11 +37,11 @@ def pair(tmp_path, redis):
 class Story:
     """Services that mint at one replica, and are then to mint at another."""
 
-    def __init__(self, daemon, count=8):
+    def __init__(self, daemon, count=8, **fields):
         self.operator = Client(daemon.address, daemon.operator_token)
         self.org = Org(self.operator)
         self.path = credentials_path(self.org.name, self.org.project()["name"])
-        self.services = [self.org.service("issuer") for _ in range(count)]
+        self.services = [self.org.service("issuer", **fields) for _ in range(count)]
         for service in self.services:
             service.client.ok("POST", self.path)
 
@@ -149,6 +151,28 @@ def test_readyz_tells_of_redis(pair, redis, make_daemon):
     assert away["state"] == "away" and "does not answer" in away["reason"]
     redis.start()
     wait_until(lambda: redis_part(one) == {"ok": True, "state": "ok"}, "readyz to notice")
+
+
+def test_the_readme_s_redis_user_is_enough(tmp_path, redis):
+    [words] = [line.split() for line in README.read_text(encoding="utf-8").splitlines()
+               if line.startswith("ACL SETUSER")]
+    assert redis.cli(*[word.replace("PASSWORD", "secret") for word in words]) == "OK"
+    redis.cli("ACL", "SETUSER", "default", "off")
+    fleet = Fleet(tmp_path, 2, redis=f"redis+unix://mintd:secret@{redis.socket}", workers=1)
+    try:
+        one, two = fleet.start().replicas
+        for daemon in (one, two):
+            wait_until(lambda: metric(daemon, "mintd_redis_connections") == 1, "Redis")
+        story = Story(one, policy={"rateLimit": {"perSecond": 1000}})
+        story.mint_at(two)
+        assert metric(two, HITS % "l2") > 0
+        wait_until(lambda: story.mint_at(one) or metric(one, "mintd_quota_slices_total"), "slices")
+        for daemon in (one, two):
+            story.operator.ok("DELETE", story.services.pop().path)
+            assert metric(daemon, "mintd_quota_failed_total") == 0
+            assert '"NOPERM' not in daemon.log and "permissions" not in daemon.log
+    finally:
+        fleet.end()
 
 
 def test_a_silent_redis_is_left_alone(pair, redis):

@@ -338,6 +338,21 @@ static void test_lies(void **state) {
     assert_true(quota_take(&quota, &limit, 1, now_ns + left.retry_after_ns, &left));
 }
 
+/* The limit is made lower while what went by the share of the higher one is on its way: the counter
+ * is put back by too much, but never so far that it comes out on the other side. */
+static void test_changed_limit(void **state) {
+    const struct quota_limit high = {1000000, 1000, 3}, low = {1, 1000, 3};
+    struct quota quota = {.is_used = true};
+    struct quota_state left;
+    struct quota_ask ask;
+    (void)state;
+    assert_true(quota_take(&quota, &high, 300, 1, &left));
+    assert_true(quota_ask(&quota, &low, 2, &ask));
+    assert_int_equal(ask.owed, 300);
+    quota_answered(&quota, &(struct quota_answer){0, 700, 0}, 3);
+    assert_true(quota_take(&quota, &low, 1, 4, &left));
+}
+
 /* Who was told to wait, and does, is let through. */
 static void test_retry_after(void **state) {
     struct fleet fleet;
@@ -384,12 +399,13 @@ static void test_chance(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_loads),       cmocka_unit_test(test_below),
-        cmocka_unit_test(test_idle),        cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_shares),      cmocka_unit_test(test_restarts),
-        cmocka_unit_test(test_slow),        cmocka_unit_test(test_cut_off),
-        cmocka_unit_test(test_death),       cmocka_unit_test(test_lies),
-        cmocka_unit_test(test_retry_after), cmocka_unit_test(test_chance),
+        cmocka_unit_test(test_loads),         cmocka_unit_test(test_below),
+        cmocka_unit_test(test_idle),          cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_shares),        cmocka_unit_test(test_restarts),
+        cmocka_unit_test(test_slow),          cmocka_unit_test(test_cut_off),
+        cmocka_unit_test(test_death),         cmocka_unit_test(test_lies),
+        cmocka_unit_test(test_retry_after),   cmocka_unit_test(test_chance),
+        cmocka_unit_test(test_changed_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
