@@ -370,7 +370,7 @@ static uint64_t least(uint64_t a, uint64_t b) {
 }
 
 /* How long there is nothing to do but to wait for answers. */
-static struct timespec worker_pause(const struct worker *worker, uint64_t now_ns, uint64_t end_ns) {
+static uint64_t worker_pause_ns(const struct worker *worker, uint64_t now_ns, uint64_t end_ns) {
     uint64_t until_ns = worker->sweep_ns;
     if (now_ns < end_ns)
         until_ns = least(until_ns, end_ns);
@@ -378,8 +378,16 @@ static struct timespec worker_pause(const struct worker *worker, uint64_t now_ns
         until_ns = least(until_ns, worker->shared->start_ns);
     else if (plan_of(worker)->rate > 0 && !worker->is_blocked && now_ns < end_ns)
         until_ns = least(until_ns, next_due_ns(worker));
-    uint64_t pause_ns = until_ns > now_ns ? until_ns - now_ns : 0;
-    return (struct timespec){(time_t)(pause_ns / 1000000000), (long)(pause_ns % 1000000000)};
+    return until_ns > now_ns ? until_ns - now_ns : 0;
+}
+
+/* The events that came by then; a kernel before 5.11 counts in milliseconds. */
+static int events_wait(int epoll, struct epoll_event events[static EVENTS], uint64_t pause_ns) {
+    struct timespec pause = {(time_t)(pause_ns / 1000000000), (long)(pause_ns % 1000000000)};
+    int count = epoll_pwait2(epoll, events, EVENTS, &pause, NULL);
+    if (count < 0 && errno != EINTR)
+        count = epoll_wait(epoll, events, EVENTS, (int)(pause_ns / MS));
+    return count;
 }
 
 void *worker_run(void *self) {
@@ -393,8 +401,7 @@ void *worker_run(void *self) {
         cost_measure(worker, now_ns, end_ns);
         if (worker_is_done(worker, now_ns, end_ns))
             break;
-        struct timespec pause = worker_pause(worker, now_ns, end_ns);
-        int count = epoll_pwait2(worker->epoll, events, EVENTS, &pause, NULL);
+        int count = events_wait(worker->epoll, events, worker_pause_ns(worker, now_ns, end_ns));
         for (int i = 0; i < count; i++) {
             event_take(worker, &events[i]);
             now_ns = worker_send(worker);
