@@ -273,6 +273,27 @@ def test_cold_tokens_are_looked_up(make_daemon, tmp_path):
     assert misses == 20 and hits == 41 - 20, (misses, hits)
 
 
+def test_what_mintd_refuses_is_counted_by_status(make_daemon):
+    """Above the rate limit, then without its token."""
+    daemon = make_daemon()
+    org = Org(Client(daemon.address, daemon.operator_token))
+    project = org.project()["name"]
+    service = org.service(project=project, project_role="issuer",
+                          policy={"rateLimit": {"perSecond": 20, "burst": 20}})
+    with subprocess.Popen([MINT, "bench", "--url", f"http://{daemon.address}", "--org", org.name,
+                           "--project", project, "--rate", "100", "--duration", "3s", "--warmup",
+                           "0s", "--format", "json"], stdout=subprocess.PIPE,
+                          env=clean_environment(MINT_TOKEN=service.token)) as loading:
+        wait_until(lambda: metric(daemon, "mintd_credentials_total") > 40, "the load")
+        org.operator.ok("DELETE", service.path)
+        result = json.loads(loading.stdout.read())
+    assert loading.wait() == 1
+    assert set(result["statusCodes"]) == {"429", "401"}
+    assert result["due"] == 300 == result["good"] + sum(result["statusCodes"].values())
+    # The trial before the run took one too.
+    assert metric(daemon, "mintd_credentials_total") == result["good"] + 1
+
+
 def forged(minting):
     token = bench_issue(minting)
     head, payload, signature = token.split(".")
