@@ -127,13 +127,13 @@ def test_a_stall_shows_in_an_open_loop_and_hides_in_a_closed_one(serve):
             time.sleep(0.1)
         return reply(b"{}")
     server = serve(answer)
-    opened = measure("--target", server.url, "--rate", 500, "--duration", "4s", "--warmup", "0s",
+    opened = measure("--target", server.url, "--rate", 500, "--duration", "3s", "--warmup", "0s",
                      "--connections", 4)
-    assert opened["due"] == opened["good"] + opened["neverSent"] == 2000
+    assert opened["due"] == opened["good"] + opened["neverSent"] == 1500
     for x_ms in (20, 40, 60, 80):
         # What else the machine does makes it more, never less.
         assert share_above(opened, x_ms * 1000) >= 0.7 * (100 - x_ms) / 1000, x_ms
-    closed = measure("--target", server.url, "--duration", "4s", "--warmup", "0s",
+    closed = measure("--target", server.url, "--duration", "3s", "--warmup", "0s",
                      "--connections", 4)
     assert closed["latencyMicroseconds"]["max"] > 90_000
     for x_ms in (40, 60):
@@ -218,14 +218,14 @@ def test_mint_costs_less_than_what_it_measures(make_daemon, minter):
         with open(f"/proc/{daemon.process.pid}/stat", encoding="ascii") as stat:
             return sum(map(int, stat.read().split()[13:15])) / os.sysconf("SC_CLK_TCK")
     before = cpu_s()
-    result = measure(*arguments, "--duration", "2s", "--warmup", "0s", env=env)
+    result = measure(*arguments, "--duration", "1s", "--warmup", "0s", env=env)
     each_us = (cpu_s() - before) * 1e6 / result["good"]
     assert 0 < result["self"]["cpuMicrosecondsPerRequest"] < each_us
 
 
 @pytest.mark.parametrize("flags", [
-    ["--pipeline", "8"], ["--no-keep-alive"], ["--threads", "2", "--batch", "5"],
-    ["--rate", "300", "--threads", "2", "--no-keep-alive", "--attributes-size", "1KiB"],
+    ["--pipeline", "8", "--batch", "5"], ["--no-keep-alive", "--attributes-size", "1KiB"],
+    ["--rate", "300", "--threads", "2", "--no-keep-alive"],
     ["--rate", "300", "--pipeline", "3", "--email", "ann@example.com", "--ttl", "60s"],
 ])
 def test_shapes_of_load(minting, flags):
@@ -311,7 +311,7 @@ def test_wrong_signatures_are_loud(serve, minting):
     good, bad = forged(minting)
     server = serve(lambda n: reply(json.dumps({"accessToken": bad if n % 10 == 0 else good}
                                               ).encode()))
-    arguments = ["--target", server.url, "--rate", 100, "--duration", "2s", "--warmup", "0s",
+    arguments = ["--target", server.url, "--rate", 200, "--duration", "1s", "--warmup", "0s",
                  "--jwks", minting["MINT_URL"] + "/.well-known/jwks.json", "--verify", 1000]
     ran = bench(*arguments, "--format", "json", status=1)
     result = json.loads(ran.stdout)
