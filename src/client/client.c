@@ -35,7 +35,12 @@ static enum status call_run(struct client *client, const struct call *call) {
         (void)!write(STDERR_FILENO, help.at, help.len);
         return STATUS_USAGE;
     }
-    return client_settle(client, call) ? command_run(client, call) : STATUS_USAGE;
+    if (!client_settle(client, call))
+        return STATUS_USAGE;
+    enum status status = command_run(client, call);
+    if (client->changed != NULL)
+        client_receipt(client, client->changed);
+    return status;
 }
 
 int client_main(int count, char **arguments, char *const *environment) {

@@ -20,7 +20,8 @@ struct flag {
     const char *value; /* what stands for the value in the help; NULL for FLAG_BOOL */
     enum flag_type type;
     const char
-        *field; /* in the request's body; with a ? in front, in its query; NULL: in neither */
+        *field; /* in the request's body; with a ? in front, in its query, with a value of its own
+                   where it has one (?wait=0), else with the flag's; NULL: in neither */
     const char *help;
 };
 

@@ -23,13 +23,23 @@ const struct flag global_flags[] = {
     END,
 };
 
+/* Of all commands that change something. */
+#define WAIT_FLAG \
+    { \
+        "no-wait", NULL, FLAG_BOOL, "?wait=0", \
+            "do not wait until every replica has applied it; says by when they have" \
+    }
+static const struct flag wait_flags[] = {WAIT_FLAG, END};
+
 static const struct flag org_create_flags[] = {
     {"display-name", "TEXT", FLAG_TEXT, "display_name", "name for people"},
+    WAIT_FLAG,
     END,
 };
 static const struct flag org_edit_flags[] = {
     {"new-name", "NAME", FLAG_TEXT, "new_name", "rename it"},
     {"display-name", "TEXT", FLAG_TEXT, "display_name", "name for people"},
+    WAIT_FLAG,
     END,
 };
 
@@ -49,9 +59,9 @@ static const struct flag org_edit_flags[] = {
         "jwt-alg", "EdDSA|Ed25519", FLAG_CHOICE, "jwt_alg", \
             "name of the algorithm in the header; Ed25519 is RFC 9864's" \
     }
-static const struct flag project_create_flags[] = {PROJECT_FLAGS, END};
+static const struct flag project_create_flags[] = {PROJECT_FLAGS, WAIT_FLAG, END};
 static const struct flag project_edit_flags[] = {
-    {"new-name", "NAME", FLAG_TEXT, "new_name", "rename it"}, PROJECT_FLAGS, END};
+    {"new-name", "NAME", FLAG_TEXT, "new_name", "rename it"}, PROJECT_FLAGS, WAIT_FLAG, END};
 
 #define ORG_ROLES "admin|editor|viewer|guest|issuer"
 #define PROJECT_ROLES "admin|editor|viewer|issuer"
@@ -64,6 +74,7 @@ static const struct flag service_create_flags[] = {
     {"attributes", "JSON", FLAG_JSON, "attributes",
      "attributes of the service itself: " ATTRIBUTES},
     {"policy", "JSON", FLAG_JSON, "policy", "what its tokens may mint: " ATTRIBUTES},
+    WAIT_FLAG,
     END,
 };
 static const struct flag service_list_flags[] = {
@@ -74,6 +85,7 @@ static const struct flag service_edit_flags[] = {
     {"new-name", "NAME", FLAG_TEXT, "new_name", "rename it"},
     {"attributes", "JSON", FLAG_JSON, "attributes", "replaces all attributes: " ATTRIBUTES},
     {"policy", "JSON", FLAG_JSON, "policy", "replaces the policy: " ATTRIBUTES},
+    WAIT_FLAG,
     END,
 };
 static const struct flag service_set_role_flags[] = {
@@ -81,6 +93,7 @@ static const struct flag service_set_role_flags[] = {
     {"project", "NAME", FLAG_TEXT, NULL, "set the role in this project, not in the org"},
     {"project-role", PROJECT_ROLES, FLAG_CHOICE, NULL, "its role there"},
     {"remove", NULL, FLAG_BOOL, NULL, "take the role away"},
+    WAIT_FLAG,
     END,
 };
 #define TOKEN_FLAGS \
@@ -88,11 +101,12 @@ static const struct flag service_set_role_flags[] = {
         "description", "TEXT", FLAG_TEXT, "description", \
             "who uses it, for mint service token list" \
     }
-static const struct flag token_issue_flags[] = {TOKEN_FLAGS, END};
+static const struct flag token_issue_flags[] = {TOKEN_FLAGS, WAIT_FLAG, END};
 static const struct flag token_rotate_flags[] = {
     {"overlap", "TIME", FLAG_TIME, "rotate_overlap_seconds",
      "how long the old tokens stay valid, such as 72h; 0s ends them at once"},
     TOKEN_FLAGS,
+    WAIT_FLAG,
     END,
 };
 
@@ -185,6 +199,7 @@ static const struct flag key_rotate_flags[] = {
     {"immediately", NULL, FLAG_BOOL, "immediately",
      "sign with the new key at once, for one that was stolen: verifiers refuse what is minted "
      "until they have renewed their copy of the JWKS"},
+    WAIT_FLAG,
     END,
 };
 
@@ -254,6 +269,7 @@ const struct command commands[] = {
      .done = "Updated org \"{NAME}\"."},
     {.path = "org delete",
      .operand = "NAME",
+     .flags = wait_flags,
      .summary = "delete an empty org",
      .description = "Deletes an org that has no projects and no services any more.",
      .example = "mint org delete acme",
@@ -297,6 +313,7 @@ const struct command commands[] = {
      .done = "Updated project \"{NAME}\"."},
     {.path = "project delete",
      .operand = "NAME",
+     .flags = wait_flags,
      .summary = "delete a project",
      .description =
          "Deletes a project and every role in it; credentials are minted for it no more.",
@@ -357,6 +374,7 @@ const struct command commands[] = {
      .run = run_service_set_role},
     {.path = "service delete",
      .operand = "NAME",
+     .flags = wait_flags,
      .summary = "delete a service and its tokens",
      .description = "Deletes a service. When the command returns, none of its tokens is good for "
                     "anything any more.",
@@ -399,6 +417,7 @@ const struct command commands[] = {
      .columns = token_columns},
     {.path = "service token revoke",
      .operand = "ID",
+     .flags = wait_flags,
      .summary = "revoke a token by its id",
      .description =
          "Revokes a token, by the id that mint service token list shows. When the command "
@@ -464,6 +483,7 @@ const struct command commands[] = {
      .target = "/v1/keys/rotate"},
     {.path = "key delete",
      .operand = "KID",
+     .flags = wait_flags,
      .summary = "remove a signing key before its time",
      .description =
          "Removes a retired or pending key. What a retired one signed is refused from now on, by "

@@ -72,17 +72,46 @@ enum status list_read(struct client *client, const struct call *call, size_t lim
     return STATUS_FAILED;
 }
 
-/* What the answer holds, without the wrapping of {"project":{…}} and how the change spread. */
-static const struct json *data_of(const struct json *answer) {
+static bool is_receipt(struct text key) {
+    return text_equal(key, TEXT("applied")) || text_equal(key, TEXT("effectiveBy"));
+}
+
+static void member_add(struct buffer *out, const struct json_iter *member) {
+    buffer_byte(out, out->len == 0 ? '{' : ',');
+    buffer_json(out, member->key);
+    buffer_byte(out, ':');
+    json_write(member->value, out);
+}
+
+/* {"id":…,"name":…,"applied":{…}}: the members of `data`, and how the change spread. */
+static const struct json *data_join(struct client *client, const struct json *data,
+                                    const struct json *answer) {
+    struct buffer out = pool_buffer(&client->pool, OUTPUT_BYTES);
+    struct error error;
+    for (struct json_iter i = json_iter(data); json_next(&i);)
+        member_add(&out, &i);
+    for (struct json_iter i = json_iter(answer); json_next(&i);)
+        if (is_receipt(i.key))
+            member_add(&out, &i);
+    buffer_byte(&out, '}');
+    const struct json *joined =
+        out.overflow ? NULL : client_read_json(client, buffer_text(&out), &error);
+    return joined != NULL ? joined : answer;
+}
+
+/* What the answer holds, without the wrapping of {"project":{…}}; for programs also how the change
+ * spread, which people are told behind it. */
+static const struct json *data_of(struct client *client, const struct json *answer) {
     const struct json *data = NULL;
     size_t count = 0;
-    for (struct json_iter i = json_iter(answer); json_next(&i);) {
-        if (text_equal(i.key, TEXT("applied")) || text_equal(i.key, TEXT("effectiveBy")))
-            continue;
-        data = i.value;
-        count++;
-    }
-    return count == 1 && json_is_object(data) ? data : answer;
+    for (struct json_iter i = json_iter(answer); json_next(&i);)
+        if (!is_receipt(i.key)) {
+            data = i.value;
+            count++;
+        }
+    if (count != 1 || !json_is_object(data))
+        return answer;
+    return client->format == FORMAT_HUMAN ? data : data_join(client, data, answer);
 }
 
 /* Asks before a command that deletes. False: it is not to be run, for the reason in
@@ -121,7 +150,7 @@ enum status command_run(struct client *client, const struct call *call) {
     if (status != STATUS_FINE)
         return status;
     if (command->done == NULL || client->format != FORMAT_HUMAN)
-        show_object(client, data_of(reply.json));
+        show_object(client, data_of(client, reply.json));
     else if (client_fill(client, call, command->done, false, &done))
         client_say(client, done);
     return STATUS_FINE;

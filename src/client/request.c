@@ -290,7 +290,10 @@ static enum status request_run(struct client *client, const struct fetch_request
 enum status client_ask(struct client *client, const char *method, struct text target,
                        struct text body, struct reply *ret_reply) {
     struct fetch_request request = {method, url_of(client, target), client->token, body};
-    return request_run(client, &request, client->url, ret_reply);
+    enum status status = request_run(client, &request, client->url, ret_reply);
+    if (status == STATUS_FINE && strcmp(method, "GET") != 0)
+        client->changed = ret_reply->json;
+    return status;
 }
 
 enum status client_get_public(struct client *client, struct text url, struct reply *ret_reply) {
@@ -303,9 +306,8 @@ static bool is_in_query(const struct call *call, size_t i) {
     return field != NULL && field[0] == '?' && !flag_is_overridden(call, i);
 }
 
-/* Adds the flags that go into the query; one without a value as 1. */
-static struct text target_make(struct client *client, const struct call *call, struct text path,
-                               struct text query) {
+struct text client_target(struct client *client, const struct call *call, struct text path,
+                          struct text query) {
     size_t size = path.len + query.len + 256;
     for (size_t i = 0; i < call->flag_count; i++)
         size += is_in_query(call, i) ? 3 * call->flags[i].value.len : 0;
@@ -319,8 +321,12 @@ static struct text target_make(struct client *client, const struct call *call, s
         const struct call_flag *given = &call->flags[i];
         if (!is_in_query(call, i))
             continue;
-        buffer_format(&out, "%s%s=", memchr(out.at, '?', out.len) != NULL ? "&" : "?",
-                      given->flag->field + 1);
+        const char *field = given->flag->field + 1;
+        buffer_put(&out, memchr(out.at, '?', out.len) != NULL ? "&" : "?");
+        buffer_put(&out, field);
+        if (strchr(field, '=') != NULL)
+            continue;
+        buffer_byte(&out, '=');
         buffer_percent(&out, given->flag->type == FLAG_BOOL ? TEXT("1") : given->value);
     }
     check(!out.overflow);
@@ -335,6 +341,6 @@ enum status client_request(struct client *client, const struct call *call, struc
     if (!client_fill(client, call, command->target, true, &path) ||
         (has_body && !client_make_body(client, call, &body)))
         return STATUS_USAGE;
-    return client_ask(client, command->method, target_make(client, call, path, query), body,
+    return client_ask(client, command->method, client_target(client, call, path, query), body,
                       ret_reply);
 }

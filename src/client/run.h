@@ -33,6 +33,7 @@ struct client {
     struct buffer out;     /* for standard output */
     struct buffer scratch; /* for one cell */
     bool is_output_broken;
+    const struct json *changed; /* the last answer to a request that changes something */
 };
 
 /* Runs the client: the arguments of main with the program's name, and environ. Returns the exit
@@ -85,6 +86,9 @@ struct reply {
  * after saying which flag is missing. */
 must_check bool client_fill(struct client *client, const struct call *call, const char *template,
                             bool is_path, struct text *ret_text);
+/* The path with a query made of the command's flags with a ? and of `query` (empty: none). */
+struct text client_target(struct client *client, const struct call *call, struct text path,
+                          struct text query);
 /* The command's request, its body made of flags and operand. A failure is said; its status is
  * returned. `query` is added to the target (without ?); empty: none. */
 must_check enum status client_request(struct client *client, const struct call *call,
@@ -132,6 +136,9 @@ void show_table(struct client *client, const struct text *titles, size_t columns
 struct text show_title(struct client *client, struct text key);
 /* "2026-01-31 10:00:00Z (in 3h)" of a time in RFC 3339; false if the text is none. */
 must_check bool show_time(struct client *client, struct text text, struct buffer *out);
+
+/* Tells people how a change spread, by the answer to it (receipt.c). */
+void client_receipt(struct client *client, const struct json *answer);
 
 /* The commands that are more than a request. */
 enum status run_service_create(struct client *client, const struct call *call);

@@ -40,6 +40,7 @@ enum status run_service_create(struct client *client, const struct call *call) {
         return status;
     check(client_fill(client, call, "/v1/orgs/{org}/services/{NAME}/tokens", true, &path));
     check(client_fill(client, call, "Created service \"{NAME}\" in org \"{org}\".", false, &said));
+    path = client_target(client, call, path, TEXT(""));
     if (client_ask(client, "POST", path, TEXT("{}"), &token) != STATUS_FINE) {
         struct text name = call_operand(call);
         client_complain(client,
@@ -184,9 +185,9 @@ enum status run_service_set_role(struct client *client, const struct call *call)
     if (!role_read(client, call, &template, &role) ||
         !client_fill(client, call, template, true, &path))
         return STATUS_USAGE;
-    enum status status =
-        client_ask(client, is_remove ? "DELETE" : "PUT", path,
-                   is_remove ? TEXT("") : client_body(client, "role", role), &reply);
+    enum status status = client_ask(
+        client, is_remove ? "DELETE" : "PUT", client_target(client, call, path, TEXT("")),
+        is_remove ? TEXT("") : client_body(client, "role", role), &reply);
     if (status != STATUS_FINE)
         return status;
     if (client->format != FORMAT_HUMAN) {

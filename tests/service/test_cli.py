@@ -12,6 +12,10 @@ from daemon import MINT, clean_environment
 SERVICE_TOKEN = re.compile(r"mint_svc_[0-9a-zA-Z]{60}")
 
 
+# What a change tells beside its data.
+RECEIPT = re.compile(r"(In force everywhere after .*\.\n)?")
+
+
 class Shell:
     """Runs mint with an environment, and nothing on a terminal."""
 
@@ -24,7 +28,8 @@ class Shell:
 
     def ok(self, *words, **kwargs):
         ran = self.run(*words, **kwargs)
-        assert ran.returncode == 0 and not ran.stderr, (words, ran)
+        assert ran.returncode == 0, (words, ran)
+        assert RECEIPT.fullmatch(ran.stderr), (words, ran)
         assert "\x1b" not in ran.stdout
         return ran.stdout
 

@@ -165,7 +165,7 @@ static void assert_flags(const struct command *command) {
         if (flag->type == FLAG_CHOICE)
             assert_non_null(strchr(flag->value, '|'));
         if (flag->field != NULL)
-            assert_int_equal(strspn(flag->field, "?abcdefghijklmnopqrstuvwxyz_"),
+            assert_int_equal(strspn(flag->field, "?=0abcdefghijklmnopqrstuvwxyz_"),
                              strlen(flag->field));
         assert_true(strlen(flag->help) > 0 && flag->help[strlen(flag->help) - 1] != '.');
     }
