@@ -202,3 +202,31 @@ void fleet_spread(const struct fleet *fleet, uint64_t seq, uint64_t committed_us
             each(self, &peer->row, peer_spread(peer, seq, committed_us));
     }
 }
+
+static struct fleet_standing standing_of(const struct fleet *fleet, const struct replica *replica,
+                                         uint64_t heard_us, uint64_t now_us) {
+    uint64_t silent_us = now_us > heard_us ? now_us - heard_us : 0;
+    bool is_leased = silent_us < fleet->lease_us;
+    return (struct fleet_standing){
+        .replica = replica,
+        .silent_us = silent_us,
+        .lease = is_leased ? FLEET_LEASED : FLEET_LATE,
+        .lease_left_us = is_leased ? fleet->lease_us - silent_us : 0,
+    };
+}
+
+void fleet_stand(const struct fleet *fleet, uint64_t now_us,
+                 void (*each)(void *self, const struct fleet_standing *standing), void *self) {
+    struct fleet_standing standing = standing_of(fleet, &fleet->self.row, fleet->told_us, now_us);
+    standing.is_self = true;
+    if (!fleet->is_listed)
+        standing.lease = FLEET_GONE;
+    each(self, &standing);
+    for (size_t i = 0; i < fleet->peer_count; i++) {
+        const struct fleet_peer *peer = &fleet->peers[i];
+        standing = standing_of(fleet, &peer->row, peer->moved_us, now_us);
+        if (peer->gone_us != 0)
+            standing.lease = FLEET_GONE;
+        each(self, &standing);
+    }
+}

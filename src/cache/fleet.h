@@ -86,4 +86,17 @@ size_t fleet_live(const struct fleet *fleet);
 void fleet_spread(const struct fleet *fleet, uint64_t seq, uint64_t committed_us,
                   void (*each)(void *self, const struct replica *replica, uint64_t us), void *self);
 
+/* Who is listed, and who was struck off of late, by what is known; this one first. A lease is held
+ * at most as long as `lease_left_us` says. */
+enum fleet_lease { FLEET_LEASED, FLEET_LATE, FLEET_GONE };
+struct fleet_standing {
+    const struct replica *replica;
+    bool is_self;
+    uint64_t silent_us; /* since its last report was seen, or was sent by this one */
+    enum fleet_lease lease;
+    uint64_t lease_left_us;
+};
+void fleet_stand(const struct fleet *fleet, uint64_t now_us,
+                 void (*each)(void *self, const struct fleet_standing *standing), void *self);
+
 #endif

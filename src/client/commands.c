@@ -233,6 +233,15 @@ static const struct column key_columns[] = {
     {"ON", "nextOn", CELL_TIME},         END,
 };
 
+static const struct column replica_columns[] = {
+    {"NAME", "name", CELL_AUTO},
+    {"APPLIED", "appliedSeq", CELL_AUTO},
+    {"REPORT AGE MS", "reportAgeMilliseconds", CELL_AUTO},
+    {"LEASE", "lease", CELL_AUTO},
+    {"LEFT MS", "leaseLeftMilliseconds", CELL_AUTO},
+    END,
+};
+
 const struct command commands[] = {
     {.path = "org create",
      .operand = "NAME",
@@ -494,6 +503,16 @@ const struct command commands[] = {
      .target = "/v1/keys/{KID}",
      .confirm = "Delete the key \"{KID}\" and make worthless what it signed?",
      .done = "Deleted key \"{KID}\"."},
+    {.path = "replica list",
+     .summary = "list the replicas",
+     .description = "Lists the replicas as the one that answers knows them: how far each has "
+                    "applied the changes, how long ago it reported, and whether it may hold a "
+                    "lease, without which it mints only what the registry confirms. Only the "
+                    "operator may.",
+     .example = "mint replica list",
+     .method = "GET",
+     .target = "/v1/replicas",
+     .columns = replica_columns},
     {.path = "audit",
      .flags = audit_flags,
      .summary = "show what was changed, and tried in vain, by whom",

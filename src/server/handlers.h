@@ -13,6 +13,7 @@ void local_discovery(struct request *request);
 void local_roles(struct request *request);
 void local_openapi(struct request *request);
 void local_verify(struct request *request);
+void local_replicas(struct request *request);
 
 /* Bodies: on the loop, before the token is looked at. */
 bool org_parse(struct request *request);

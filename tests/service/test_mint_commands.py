@@ -20,7 +20,7 @@ def test_help_at_every_level(mint):
     lines = top[top.index("commands:"):top.index("global flags:")].splitlines()[1:-1]
     commands = [[word for word in line[:28].split() if re.fullmatch("[a-z-]+", word)]
                 for line in lines]
-    assert ["service", "token", "issue"] in commands and len(commands) == 35
+    assert ["service", "token", "issue"] in commands and len(commands) == 36
     for words in commands:
         text = mint(*words, "--help").stdout
         assert text.startswith(f"usage: mint {' '.join(words)}") and "example:" in text

@@ -1,4 +1,4 @@
-"""What mint tells of how a change spread over the replicas."""
+"""What mint tells of the replicas: how a change spread, and how each of them is."""
 
 import json
 import re
@@ -92,6 +92,43 @@ def test_programs_get_the_whole_answer(org, mint):
 
 def test_reading_tells_nothing(mint):
     assert mint("service", "list").stderr == ""
+
+
+def listed(mint):
+    """By address; how each is."""
+    rows = json.loads(mint("replica", "list", "--format", "json").stdout)
+    return {row["name"].split(" ")[-1]: row for row in rows}
+
+
+def test_list_of_replicas(pair, org, mint):
+    seq = org.operator.ok("PATCH", org.path, {"display_name": "L"})["applied"]["seq"]
+    rows = listed(mint)
+    assert list(rows) == [replica.address for replica in pair]  # who answers comes first
+    assert [row["answersThis"] for row in rows.values()] == [True, False]
+    for row in rows.values():
+        assert int(row["appliedSeq"]) >= int(seq) and row["lease"] == "held", row
+        assert row["reportAgeMilliseconds"] + row["leaseLeftMilliseconds"] in (1999, 2000), row
+    lines = mint("replica", "list").stdout.splitlines()
+    assert lines[0].split("  ")[0] == "NAME" and len(lines) == 3
+    assert mint("replica", "list", "--format", "csv").stdout.startswith("id,name,answersThis,")
+    assert org.operator.ok("GET", "/v1/replicas")["seq"] == seq
+    service = org.service("admin")
+    service.client.refused(403, "GET", "/v1/replicas")
+
+
+def test_list_of_a_replica_that_hangs(pair, mint):
+    address = pair[1].address
+    pair[1].signal(signal.SIGSTOP)
+    try:
+        hung = wait_until(lambda: [row for row in listed(mint).values()
+                                   if row["name"].endswith(address) and row["lease"] != "held"],
+                          "its lease to be over")
+        assert hung[0]["leaseLeftMilliseconds"] == 0
+        wait_until(lambda: listed(mint).get(address, {}).get("lease") in ("struck off", None),
+                   "it to be struck off")
+    finally:
+        pair[1].signal(signal.SIGCONT)
+    wait_until(lambda: listed(mint).get(address, {}).get("lease") == "held", "it to come back")
 
 
 def test_a_replica_out_of_reach(pair, org, mint):
