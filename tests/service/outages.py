@@ -98,6 +98,10 @@ def p99s_of(result):
     return [second["p99Microseconds"] / 1000 for second in result["overTime"]]
 
 
+def maxima_of(result):
+    return [second["maxMicroseconds"] / 1000 for second in result["overTime"]]
+
+
 def redis_restarts(folder, part, rounds=20):
     """13: Redis is killed and restarted again and again."""
     with Stage(folder, lease_s=30) as stage:
@@ -124,7 +128,7 @@ def redis_silent(folder, part, seconds=30):
     with Stage(folder, lease_s=30) as stage:
         rate = stage.rate(part)
         with stage.load(5, "--rate", rate) as load:
-            quiet = json.loads(load.stdout.read())["latencyMicroseconds"]["max"] / 1000
+            quiet = json.loads(load.stdout.read())
         before = metric(stage.daemon, "mintd_shared_failed_total")
         with stage.load(seconds + 1, "--rate", rate) as load:
             time.sleep(0.5)
@@ -137,13 +141,16 @@ def redis_silent(folder, part, seconds=30):
             later = metric(stage.daemon, "mintd_shared_failed_total")
             stage.redis.signal(signal.SIGCONT)
             result = json.loads(load.stdout.read())
-    slowest = result["latencyMicroseconds"]["max"] / 1000
+    before_ms, slowest_ms = max(maxima_of(quiet)), max(maxima_of(result)[:2])
+    rest = statistics.median(p99s_of(result)[2:]) / statistics.median(p99s_of(quiet))
     allowed = REST_AFTER * REDIS_MS
-    yield (failed_of(result) == 0 and slowest <= quiet + allowed + REDIS_MS and later == asked,
+    yield (failed_of(result) == 0 and slowest_ms <= before_ms + allowed + REDIS_MS and
+           later == asked,
            f"14 Redis silent for {seconds} s at {rate}/s: {failed_of(result)} of {result['due']} "
-           f"failed; the slowest took {slowest:.1f} ms, without that {quiet:.1f} ms (at most "
-           f"{allowed} ms more); the breaker opened within {opened:.0f} ms, after "
-           f"{asked - before:.0f} questions in vain, and {later - asked:.0f} came after it")
+           f"failed; around its start the slowest took {slowest_ms:.1f} ms, before that "
+           f"{before_ms:.1f} ms (at most {allowed} ms more); the breaker opened within "
+           f"{opened:.0f} ms, after {asked - before:.0f} questions in vain, and "
+           f"{later - asked:.0f} came after it; p99 of the time after {rest:.2f} x")
 
 
 def registry_down(folder, part, lease_s=10):
@@ -199,11 +206,11 @@ class Strangers:
 
 
 def registry_hung(folder, part, seconds=10, tries=3):
-    """17: PostgreSQL takes connections and answers nothing. What other programs on the machine do
-    only adds to a p99: the best of a few tries counts."""
-    ratios, failed = [], 0
+    """17: PostgreSQL takes connections and answers nothing. It is so in turns, and what other
+    programs on the machine do only adds: the lower quartile of the seconds' p99 counts."""
+    quiet_ms, hung_ms, failed = [], [], 0
     with Stage(folder, lease_s=30, cache_entries=1000, registry_timeout="1s") as stage:
-        rate = stage.rate(part, warm=100)
+        rate, operator = stage.rate(part, warm=100), stage.org.operator
         for _ in range(tries):
             with stage.load(seconds, "--rate", rate, warm=100) as load:
                 quiet = json.loads(load.stdout.read())
@@ -211,8 +218,10 @@ def registry_hung(folder, part, seconds=10, tries=3):
             with stage.load(seconds, "--rate", rate, warm=100) as load:
                 hung = json.loads(load.stdout.read())
             stage.postgres.signal_all(signal.SIGCONT)
+            wait_until(lambda: operator.get(stage.org.path).status == 200, "the registry")
             failed += failed_of(hung)
-            ratios.append(statistics.median(p99s_of(hung)) / statistics.median(p99s_of(quiet)))
+            quiet_ms += p99s_of(quiet)
+            hung_ms += p99s_of(hung)
         strangers = Strangers(stage)
         stage.postgres.signal_all(signal.SIGSTOP)
         with strangers, stage.load(seconds, "--rate", rate, warm=100) as load:
@@ -220,13 +229,13 @@ def registry_hung(folder, part, seconds=10, tries=3):
         stage.postgres.signal_all(signal.SIGCONT)
         failed += failed_of(crowded)
         wait_until(lambda: stage.status_of(stage.services[0].token) == 200, "mintd to mint")
-    yield (failed == 0 and min(ratios) <= 1.1 and 0 < strangers.most <= QUEUE_MAX and
+    before, after = (statistics.quantiles(seen, n=4)[0] for seen in (quiet_ms, hung_ms))
+    yield (failed == 0 and after <= 1.1 * before and 0 < strangers.most <= QUEUE_MAX and
            strangers.statuses <= {503},
-           f"17 registry hung for {seconds} s at {rate}/s: {failed} failed for a cached token, "
-           f"p99 {min(ratios):.2f} x that of before (of {', '.join(f'{r:.2f}' for r in ratios)}); "
-           f"with {len(strangers.threads) - 1} new tokens asking (told "
-           f"{sorted(strangers.statuses)}) at most {strangers.most:.0f} look-ups waited, of "
-           f"{QUEUE_MAX}")
+           f"17 registry hung for {seconds} s x {tries} at {rate}/s: {failed} failed for a cached "
+           f"token, p99 {after:.2f} ms, in between {before:.2f} ms ({after / before:.2f} x); with "
+           f"{len(strangers.threads) - 1} new tokens asking (told {sorted(strangers.statuses)}) at "
+           f"most {strangers.most:.0f} look-ups waited, of {QUEUE_MAX}")
 
 
 LINES = (redis_restarts, redis_silent, registry_down, registry_hung)
