@@ -60,7 +60,7 @@ is_ready() {
     local status
     exec 3<>/dev/tcp/127.0.0.1/"$1" || return 1
     printf 'GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n' >&3
-    read -r status <&3
+    read -r -t 2 status <&3 || return 1 # one that hangs is not ready
     [[ $status == "HTTP/1.1 200"* ]]
 }
 
