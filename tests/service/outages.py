@@ -14,7 +14,7 @@ from pathlib import Path
 from api import Client, Org, credentials_path, metric
 from daemon import MINT, Daemon, clean_environment, wait_until
 from postgres import Postgres
-from under_load import Redis
+from under_load import Redis, Threads
 
 TOKENS = 64
 CACHE_ENTRIES = 16  # so that most of the tokens are looked up each time
@@ -176,12 +176,12 @@ def registry_down(folder, part, lease_s=10):
            f"told {sorted(set(statuses))}; after the lease the cached one {late}")
 
 
-class Strangers:
+class Strangers(Threads):
     """New tokens that keep asking, so that look-ups wait for the registry; and how many at most."""
 
     def __init__(self, stage, threads=100):
+        super().__init__()
         self.stage, self.most, self.statuses = stage, 0, set()
-        self.stopping = threading.Event()
         tokens = [stage.unknown_token() for _ in range(threads)]
         self.threads = [threading.Thread(target=self.ask, args=(token,)) for token in tokens]
         self.threads.append(threading.Thread(target=self.watch))
@@ -193,16 +193,6 @@ class Strangers:
     def watch(self):
         while not self.stopping.wait(0.2):
             self.most = max(self.most, metric(self.stage.daemon, "mintd_registry_queued"))
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join()
 
 
 def registry_hung(folder, part, seconds=10, tries=3):

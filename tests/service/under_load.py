@@ -183,21 +183,12 @@ class Findings:
                 f"{len(self.good_refused) or 'none'}; slowest {self.slowest_s:.2f} s")
 
 
-class Load:
-    """Threads that mint with tokens that stay, and with tokens that are made, used and revoked."""
+class Threads:
+    """Run while the context lasts: `threads`, which look at `stopping`."""
 
-    def __init__(self, fleet, threads=3, stable=12):
-        self.fleet, self.findings, self.lock = fleet, Findings(), threading.Lock()
-        self.operator = Client(fleet.address, fleet.replicas[0].operator_token)
-        self.org = Org(self.operator)
-        self.project = self.org.project()["name"]
-        self.path = credentials_path(self.org.name, self.project)
-        self.services = [self.org.service("issuer") for _ in range(stable)]
-        self.stable = [Token(s.token, s.token_id, self.path) for s in self.services]
-        self.moving = collections.deque(maxlen=24)
+    def __init__(self):
         self.stopping = threading.Event()
-        self.threads = [threading.Thread(target=self.mint, args=(i,)) for i in range(threads)]
-        self.threads.append(threading.Thread(target=self.churn))
+        self.threads = []
 
     def __enter__(self):
         for thread in self.threads:
@@ -208,6 +199,23 @@ class Load:
         self.stopping.set()
         for thread in self.threads:
             thread.join()
+
+
+class Load(Threads):
+    """Threads that mint with tokens that stay, and with tokens that are made, used and revoked."""
+
+    def __init__(self, fleet, threads=3, stable=12):
+        super().__init__()
+        self.fleet, self.findings, self.lock = fleet, Findings(), threading.Lock()
+        self.operator = Client(fleet.address, fleet.replicas[0].operator_token)
+        self.org = Org(self.operator)
+        self.project = self.org.project()["name"]
+        self.path = credentials_path(self.org.name, self.project)
+        self.services = [self.org.service("issuer") for _ in range(stable)]
+        self.stable = [Token(s.token, s.token_id, self.path) for s in self.services]
+        self.moving = collections.deque(maxlen=24)
+        self.threads = [threading.Thread(target=self.mint, args=(i,)) for i in range(threads)]
+        self.threads.append(threading.Thread(target=self.churn))
 
     def take_findings(self):
         """What was found since the last time."""
