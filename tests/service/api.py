@@ -8,6 +8,7 @@ import itertools
 import json
 import re
 import urllib.parse
+import zlib
 from dataclasses import dataclass, field
 
 from openapi import Document
@@ -20,6 +21,7 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a
 TOKEN = re.compile(r"mint_(svc|opr)_[0-9a-zA-Z]{60}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
+BASE62 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 DATE_SKEW_S = 5  # how far the Date of a reply may be off
 
 numbers = itertools.count(1)
@@ -27,6 +29,21 @@ numbers = itertools.count(1)
 
 def unique(prefix):
     return f"{prefix}-{next(numbers)}"
+
+
+def base62(number, count):
+    text = ""
+    for _ in range(count):
+        number, digit = divmod(number, 62)
+        text = BASE62[digit] + text
+    return text
+
+
+def with_checksum(body):
+    """A service or operator token from all of it but its last six digits."""
+    token = body + base62(zlib.crc32(body.encode()), 6)
+    assert TOKEN.fullmatch(token)
+    return token
 
 
 def unpack(part):

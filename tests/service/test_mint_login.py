@@ -6,10 +6,10 @@ import pty
 import select
 import subprocess
 import time
-import zlib
 
 import pytest
 
+from api import with_checksum
 from daemon import MINT, clean_environment
 from fake import TOKEN, fake, mint  # noqa: F401 (fixtures)
 
@@ -43,14 +43,8 @@ def test_token_is_hidden_from_ps(fake):
 
 
 def crc_token():
-    """A token with a right checksum: 60 digits, the last 6 of them the CRC-32 of all before."""
-    digits = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    body = "mint_svc_" + "0" * 22 + "1" * 32
-    number, tail = zlib.crc32(body.encode()), ""
-    for _ in range(6):
-        number, digit = divmod(number, 62)
-        tail = digits[digit] + tail
-    return body + tail
+    """A token with a right checksum."""
+    return with_checksum("mint_svc_" + "0" * 22 + "1" * 32)
 
 
 def test_login(mint, fake, tmp_path):

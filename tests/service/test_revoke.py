@@ -2,11 +2,10 @@
 
 import threading
 import time
-import zlib
 
 import pytest
 
-from api import TOKEN, Client, Org, credentials_path
+from api import Client, Org, credentials_path, with_checksum
 from daemon import wait_until
 
 CONNECTIONS = 4
@@ -181,18 +180,6 @@ def bad_tokens(service, operator, org):
 def unknown_token():
     """Well-formed, with a right checksum, and never issued here."""
     return with_checksum("mint_svc_" + "0" * 10 + "1" * 44)
-
-
-DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-
-def with_checksum(body):
-    number, digits = zlib.crc32(body.encode()), ""
-    for _ in range(6):
-        number, digit = divmod(number, 62)
-        digits = DIGITS[digit] + digits
-    assert TOKEN.fullmatch(body + digits)
-    return body + digits
 
 
 def test_checksum_of_real_tokens(org):
