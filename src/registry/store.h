@@ -190,11 +190,8 @@ must_check bool store_replica_add(struct session *session, const struct replica 
 must_check bool store_replica_report(struct session *session, const struct uuid *id,
                                      const struct place *place, int64_t now_s,
                                      struct error *ret_error);
-/* At most REPLICAS_MAX, by name. */
-must_check bool store_replica_list(struct session *session,
-                                   struct replica ret_replicas[static REPLICAS_MAX],
-                                   size_t *ret_count, struct error *ret_error);
-/* List and feed in one snapshot, as the revocation protocol needs them (cache/fleet.h). */
+/* Who is listed, by name, at most REPLICAS_MAX, and the feed: in one snapshot, as the revocation
+ * protocol needs them (cache/fleet.h). */
 must_check bool store_replica_look(struct session *session, const struct place *from,
                                    struct feed *ret_feed,
                                    struct replica ret_replicas[static REPLICAS_MAX],

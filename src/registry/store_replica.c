@@ -75,13 +75,6 @@ static bool list_read(struct session *session, struct replica *ret_replicas, siz
     return true;
 }
 
-bool store_replica_list(struct session *session, struct replica ret_replicas[static REPLICAS_MAX],
-                        size_t *ret_count, struct error *ret_error) {
-    bool ok =
-        session_read(session, ret_error) && list_read(session, ret_replicas, ret_count, ret_error);
-    return session_end(session, ok);
-}
-
 bool store_replica_look(struct session *session, const struct place *from, struct feed *ret_feed,
                         struct replica ret_replicas[static REPLICAS_MAX], size_t *ret_count,
                         struct error *ret_error) {

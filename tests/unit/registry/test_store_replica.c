@@ -3,11 +3,12 @@
 
 static struct replica rows[REPLICAS_MAX];
 static size_t count;
+static struct feed feed;
 
 static void list(struct store *store) {
     struct error error;
     count = SIZE_MAX;
-    assert_ok(store_replica_list(&store->reader, rows, &count, &error));
+    assert_ok(store_replica_look(&store->reader, &(struct place){0}, &feed, rows, &count, &error));
 }
 
 static struct replica add(struct store *store, uint32_t number) {
@@ -19,7 +20,6 @@ static struct replica add(struct store *store, uint32_t number) {
 }
 
 static struct place place_now(struct store *store) {
-    static struct feed feed;
     struct error error;
     assert_ok(store_feed(&store->reader, &(struct place){0}, &feed, &error));
     return (struct place){feed.epoch, feed.seq, feed.mark};
@@ -45,7 +45,6 @@ static void test_listed(void **state) {
 static void test_look(void **state) {
     struct store *store = *state;
     struct error error;
-    static struct feed feed;
     struct replica replica = add(store, 1);
     struct place before = place_now(store);
     make_org(store, "acme", 1);
