@@ -14,13 +14,13 @@ static bool accepts(const struct flight *flight, const struct stamp *stamp,
     return freshness_accepts(mint->freshness, stamp, mint->clock->monotonic_us, scopes, count);
 }
 
+/* Freshness is asked again before anything is minted; whether it is revoked is not. */
 static bool grant_is_good(const struct flight *flight, const struct grant *grant) {
     const struct scope scopes[] = {{SCOPE_TOKEN, grant->token_id},
                                    {SCOPE_SERVICE, grant->service_id},
                                    {SCOPE_ORG, grant->org_id}};
     struct stamp stamp = stamp_of(flight, grant->epoch, grant->s0);
-    return grant->kind == TOKEN_SERVICE && grant->revoked_s == 0 &&
-           accepts(flight, &stamp, scopes, array_count(scopes));
+    return grant->revoked_s == 0 && accepts(flight, &stamp, scopes, array_count(scopes));
 }
 
 static bool project_is_good(const struct flight *flight, const struct project_record *record) {
@@ -79,7 +79,8 @@ static void on_project(struct redis_command *command, const struct redis_reply *
         reply->answer == REDIS_BYTES &&
         shared_unseal_project(mint->shared, &flight->shared_key, reply->bytes,
                               mint->freshness->epoch, mint->clock->wall_s, &flight->record);
-    /* The grant may have been cut while the project was asked for. */
+    /* The grant may have been cut while the project was asked for: now it would take the place of
+     * what others have found since. */
     if (is_there && project_is_good(flight, flight->record) &&
         grant_is_good(flight, flight->grant)) {
         fill(flight);
@@ -131,7 +132,7 @@ void flight_tell_shared(struct flight *flight) {
     struct mint *mint = flight->mint;
     int64_t now_s = mint->clock->wall_s;
     struct shared_key key;
-    if (mint->shared == NULL || flight->is_acting || flight->grant->kind != TOKEN_SERVICE)
+    if (mint->shared == NULL || flight->grant->kind != TOKEN_SERVICE)
         return;
     shared_key_of_grant(mint->shared, &flight->token_id, &key);
     struct text value = shared_seal_grant(mint->shared, &key, flight->grant, now_s);

@@ -135,6 +135,8 @@ static void port_receipt(void *self, struct request *request) {
 static bool port_ask_shared(void *self, struct redis_command *command,
                             const struct shared_key *key) {
     struct rig *rig = self;
+    /* Without a lease nothing could be done with the answer. */
+    check(freshness_left_us(&rig->freshness, rig->realm->clock.monotonic_us) > 0);
     return fake_link_ask(&rig->redis, &(struct fake_question){.command = command, .key = *key});
 }
 

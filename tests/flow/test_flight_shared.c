@@ -109,6 +109,11 @@ static void test_operator(void **state) {
     struct rig *rig = *state;
     assert_reply(rig_get(rig, (struct ask){.route = READ_OPERATOR, .as = OPERATOR}), 200, NONE);
     assert_reply(rig_get(rig, (struct ask){.route = LOCAL_ANYONE, .as = OPERATOR}), 200, NONE);
+    struct call *acting =
+        rig_ask(rig, (struct ask){.route = ISSUE, .as = OPERATOR, .query = "service=GATEWAY"});
+    assert_int_equal(rig->redis.count, 0); /* so it is not asked either */
+    rig_answer(rig);
+    assert_reply(acting, 200, NONE);
     assert_int_equal(rig->realm->redis.count, 0);
 }
 
@@ -142,6 +147,37 @@ static void test_of_another_name(void **state) {
     rig_redis_with(rig, &(struct redis_reply){REDIS_BYTES, .bytes = entry(rig, 0)->value});
     assert_from_registry(rig, call);
     assert_int_equal(rig_metric(rig, METRIC_L2_REFUSED), 1);
+}
+
+/* What a mintd of another version might share: the token as the registry has it, whatever it is. */
+static void answer_as_it_is(struct rig *rig, enum world_service_index token) {
+    struct session session = {.world = &rig->realm->world};
+    struct grant *grant;
+    struct error error;
+    assert_true(store_grant(&session, &rig->realm->world.tokens[token].token.id, &grant, &error));
+    struct text value = shared_seal_grant(&rig->shared, &rig->redis.questions[0].key, grant,
+                                          rig->realm->clock.wall_s);
+    free(grant);
+    rig_redis_with(rig, &(struct redis_reply){REDIS_BYTES, .bytes = value});
+}
+
+/* This one shares no revoked token and no operator's, and takes none. */
+static void test_never_shared(void **state) {
+    struct rig *rig = *state;
+    world_revoke(&rig->realm->world, GATEWAY);
+    assert_true(rig_poll(rig));
+    struct call *revoked = rig_ask(rig, issue);
+    answer_as_it_is(rig, GATEWAY);
+    assert_int_equal(rig->job_count, 1);
+    rig_answer(rig);
+    assert_reply(revoked, 401, TOKEN_REVOKED);
+    struct call *operators = rig_ask(rig, (struct ask){.route = LOCAL_ANYONE, .as = OPERATOR});
+    answer_as_it_is(rig, OPERATOR);
+    assert_int_equal(rig->job_count, 1);
+    rig_answer(rig);
+    assert_reply(operators, 200, NONE);
+    assert_int_equal(rig_metric(rig, METRIC_L2_REFUSED), 2);
+    assert_int_equal(rig->realm->redis.count, 0);
 }
 
 static void test_of_another_epoch(void **state) {
@@ -207,6 +243,22 @@ static void test_project_cut(void **state) {
     assert_from_registry(rig, call);
 }
 
+/* Another replica has read the project since; what is here of it was cut. */
+static void test_project_renewed_elsewhere(void **state) {
+    struct rig *rig = *state;
+    struct rig other;
+    assert_true(rig_open(&other, rig->realm) && rig_share(&other));
+    assert_reply(rig_get(rig, (struct ask){.route = ISSUE, .as = OWNER}), 200, NONE);
+    world_change(&rig->realm->world, SCOPE_PROJECT, &rig->realm->world.projects[SHOP].project.id);
+    assert_true(rig_poll(rig) && rig_poll(&other));
+    assert_reply(rig_get(&other, issue), 200, NONE);
+    struct call *call = rig_ask(rig, issue);
+    assert_int_equal(rig_redis(rig), 2);
+    assert_int_equal(rig->job_count, 0);
+    assert_reply(call, 200, NONE);
+    rig_close(&other);
+}
+
 /* The service is cut after its grant was found good, and before the project has come. */
 static void test_cut_half_way(void **state) {
     struct rig *rig = *state;
@@ -218,6 +270,27 @@ static void test_cut_half_way(void **state) {
     assert_int_equal(rig_redis(rig), 1);
     rig_answer(rig);
     assert_reply(call, 403, FORBIDDEN);
+}
+
+/* The same, and others have looked the grant up anew before the project has come: what they found
+ * stays, so that they mint on while the registry is away. */
+static void test_cut_half_way_of_two(void **state) {
+    struct rig *rig = *state;
+    fill_redis(rig);
+    struct call *early = rig_ask(rig, issue);
+    fake_link_answer_well(&rig->redis, 0);
+    world_set_role(&rig->realm->world, GATEWAY, SHOP, "admin");
+    assert_true(rig_poll(rig));
+    struct call *late = rig_ask(rig, issue);
+    assert_int_equal(rig->redis.count, 2);
+    fake_link_answer(&rig->redis, 1, &away);
+    assert_int_equal(rig_answer(rig), 1);
+    assert_reply(late, 200, NONE);
+    rig->realm->world.is_away = true;
+    assert_int_equal(rig_redis(rig), 1);
+    rig_answer(rig);
+    assert_reply(early, 503, REGISTRY_AWAY);
+    assert_reply(rig_ask(rig, issue), 200, NONE);
 }
 
 /* After it has come, and before the request runs on: the registry is asked, not Redis again. */
@@ -420,12 +493,15 @@ int main(void) {
         SHARED_TEST(test_operator),
         SHARED_TEST(test_forged),
         SHARED_TEST(test_of_another_name),
+        SHARED_TEST(test_never_shared),
         SHARED_TEST(test_of_another_epoch),
         SHARED_TEST(test_too_old),
         SHARED_TEST(test_other_answers),
         SHARED_TEST(test_revoked),
         SHARED_TEST(test_project_cut),
+        SHARED_TEST(test_project_renewed_elsewhere),
         SHARED_TEST(test_cut_half_way),
+        SHARED_TEST(test_cut_half_way_of_two),
         SHARED_TEST(test_cut_behind),
         SHARED_TEST(test_without_a_lease),
         SHARED_TEST(test_away),
