@@ -81,13 +81,19 @@ static void peers_watch(struct fleet *fleet, uint64_t now_us) {
         fleet->peers[i].moved_us = now_us;
 }
 
+/* A replica that was struck off may be listed again before it looks: an earlier attempt to be
+ * listed was late. */
+static bool is_row_kept(const struct replica *seen, const struct replica *row) {
+    return row->beat - seen->beat <= REPLICA_BEATS_BETWEEN || mutant_is(MUTANT_LATE_ADD);
+}
+
 /* The list is of another history, or we were struck off: it may lack somebody who still acts. */
 static void unsure(struct fleet *fleet, uint64_t now_us) {
     fleet->unsure_until_us = now_us + fleet->lease_us + fleet->margin_us;
 }
 
 void fleet_look(struct fleet *fleet, const struct replica *rows, size_t count, uint64_t now_us) {
-    bool was_listed = fleet->is_listed;
+    bool was_listed = fleet->is_listed, is_kept = false;
     fleet->is_listed = false;
     fleet->is_alone = true;
     for (size_t i = 0; i < fleet->peer_count; i++)
@@ -96,15 +102,17 @@ void fleet_look(struct fleet *fleet, const struct replica *rows, size_t count, u
         bool is_self = uuid_equal(&rows[i].id, &fleet->self.row.id);
         fleet->is_listed |= is_self;
         fleet->is_alone &= is_self;
-        if (is_self)
+        if (is_self) {
+            is_kept = was_listed && is_row_kept(&fleet->self.row, &rows[i]);
             fleet->self.row = rows[i];
-        else
+        } else {
             peer_look(fleet, &rows[i], now_us);
+        }
     }
     peers_forget(fleet, now_us);
-    if (!was_listed && !mutant_is(MUTANT_EARLY_WATCH))
+    if (!is_kept && !mutant_is(MUTANT_EARLY_WATCH))
         peers_watch(fleet, now_us);
-    if (was_listed && !fleet->is_listed)
+    if (was_listed && !is_kept)
         unsure(fleet, now_us);
     if (fleet->is_listed && fleet->is_alone && fleet->look.asked_us > fleet->told_us)
         fleet->told_us = fleet->told_before_us = fleet->look.asked_us;

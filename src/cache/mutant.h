@@ -15,6 +15,7 @@ enum mutant {
     MUTANT_OWN_FOR_EVER, /* an entry's own reading needs no lease */
     MUTANT_UNLISTED,     /* a replica that was struck off goes on */
     MUTANT_EARLY_WATCH,  /* others are watched while not listed oneself */
+    MUTANT_LATE_ADD,     /* one that was struck off and listed again unseen takes it for nothing */
     MUTANTS,
 };
 

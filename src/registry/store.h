@@ -196,9 +196,9 @@ must_check bool store_replica_look(struct session *session, const struct place *
                                    struct feed *ret_feed,
                                    struct replica ret_replicas[static REPLICAS_MAX],
                                    size_t *ret_count, struct error *ret_error);
-/* Strikes off one that has made no report since its row was as `dead` says; done by one that is
- * listed itself, else nothing happens. */
-must_check bool store_replica_drop(struct session *session, const struct uuid *by,
+/* Strikes off one that has made no report since its row was as `dead` says; done by one that has
+ * been listed itself since its row was as `by` says, else nothing happens. */
+must_check bool store_replica_drop(struct session *session, const struct replica *by,
                                    const struct replica *dead, struct error *ret_error);
 /* It serves no more. */
 must_check bool store_replica_remove(struct session *session, const struct uuid *id,

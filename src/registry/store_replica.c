@@ -84,12 +84,14 @@ bool store_replica_look(struct session *session, const struct place *from, struc
     return session_end(session, ok);
 }
 
-bool store_replica_drop(struct session *session, const struct uuid *by, const struct replica *dead,
-                        struct error *ret_error) {
+bool store_replica_drop(struct session *session, const struct replica *by,
+                        const struct replica *dead, struct error *ret_error) {
+    int64_t beat = (int64_t)by->beat;
     bool ok = session_write_each(session, ret_error) &&
               session_do(session, STATEMENT_REPLICA_DROP,
-                         PARAMETERS(value_uuid(by), value_uuid(&dead->id),
-                                    value_number((int64_t)dead->beat)),
+                         PARAMETERS(value_uuid(&by->id), value_number(beat),
+                                    value_number(beat + REPLICA_BEATS_BETWEEN),
+                                    value_uuid(&dead->id), value_number((int64_t)dead->beat)),
                          ret_error) &&
               session_commit(session, ret_error);
     return session_end(session, ok);

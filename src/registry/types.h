@@ -115,6 +115,9 @@ struct replica {
     uint64_t acked_seq;                /* all its workers have applied the changes up to here */
     int64_t seen_s;                    /* its last report by its own clock: shown, never compared */
 };
+/* More reports than this are not made between two looks, and a row made anew begins with another
+ * beat: farther away, but for a chance of 2^-30. */
+#define REPLICA_BEATS_BETWEEN 4294967296 /* 2^32 */
 
 /* A place in the history of changes: a number alone does not tell it from that of another history,
  * such as the one that goes on from a restored backup. */

@@ -91,7 +91,7 @@ static void report_run(void *self, struct session *session) {
     struct error error;
     changes->is_report_taken = changes->has_report && report_send(changes, session, &error);
     if (!uuid_equal(&changes->dead.id, &(struct uuid){0}) &&
-        !store_replica_drop(session, &changes->report_self.id, &changes->dead, &error))
+        !store_replica_drop(session, &changes->report_self, &changes->dead, &error))
         changes->dead = (struct replica){0};
 }
 

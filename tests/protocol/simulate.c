@@ -14,7 +14,7 @@
 #define FILLS 4
 #define STALE 8 /* what the shared cache may hold, from any time */
 #define STEPS 800
-#define ACTIONS 16
+#define ACTIONS 17
 #define VERSIONS 1024
 #define LEASE_US 1000
 #define MARGIN_US 100
@@ -43,6 +43,7 @@ struct node {
     bool is_cut_off; /* from the registry */
     bool is_mute;    /* it reads, but its changes do not arrive */
     unsigned paused; /* for so many of its steps */
+    uint64_t likings[ACTIONS], likings_sum;
     struct fleet fleet;
     struct freshness workers[WORKERS];
     struct entry entries[WORKERS][OBJECTS];
@@ -57,6 +58,7 @@ struct node {
     unsigned applied; /* bits of the workers that have */
     enum { REPORT_IDLE, REPORT_SENT, REPORT_TAKEN, REPORT_LOST } report;
     bool is_adding;
+    bool is_add_late; /* one that was given up is still on its way, maybe of an earlier life */
     uint64_t sent_us;
     struct place sent_place;
 };
@@ -79,7 +81,6 @@ struct registry_state {
 
 static struct {
     uint64_t random, now_us, version_count, replicas;
-    uint64_t likings[ACTIONS], likings_sum;
     struct registry_state registry, backup;
     /* When a version ended, and whether everybody was told so. 0: it is how things are. */
     uint64_t ended_us[VERSIONS];
@@ -289,21 +290,31 @@ static void act_poll(struct node *node) {
     }
 }
 
+/* As store_replica_add. */
+static bool add_take(unsigned number) {
+    if (sim.registry.is_listed[number])
+        return false;
+    sim.registry.rows[number] = (struct replica){
+        .id = uuid_of(number), .beat = draw(UINT64_MAX), .acked_seq = sim.registry.seq};
+    sim.registry.is_listed[number] = true;
+    sim.backup.is_listed[number] = true; /* backups know who serves */
+    if (sim.backup.rows[number].acked_seq > sim.backup.seq || sim.backup.rows[number].beat == 0)
+        sim.backup.rows[number] = (struct replica){.id = uuid_of(number), .beat = 1};
+    return true;
+}
+
+static void act_add_late(struct node *node) {
+    if (node->is_add_late)
+        (void)add_take(number_of(node));
+    node->is_add_late = false;
+}
+
 /* As store_replica_add and store_replica_report. */
 static bool report_take(const struct node *node) {
     unsigned number = number_of(node);
     struct replica *row = &sim.registry.rows[number];
-    if (node->is_adding && sim.registry.is_listed[number])
-        return false;
-    if (node->is_adding) {
-        *row = (struct replica){
-            .id = uuid_of(number), .beat = draw(UINT64_MAX), .acked_seq = sim.registry.seq};
-        sim.registry.is_listed[number] = true;
-        sim.backup.is_listed[number] = true; /* backups know who serves */
-        if (sim.backup.rows[number].acked_seq > sim.backup.seq || sim.backup.rows[number].beat == 0)
-            sim.backup.rows[number] = (struct replica){.id = uuid_of(number), .beat = 1};
-        return true;
-    }
+    if (node->is_adding)
+        return add_take(number);
     if (!sim.registry.is_listed[number] || !is_place_here(&node->sent_place))
         return false;
     row->beat++;
@@ -322,6 +333,11 @@ static void act_report(struct node *node) {
         node->report = REPORT_SENT;
         break;
     case REPORT_SENT:
+        if (node->is_adding && is_one_in(3)) {
+            node->is_add_late = true;
+            node->report = REPORT_LOST;
+            break;
+        }
         node->report =
             !node->is_cut_off && !node->is_mute && report_take(node) ? REPORT_TAKEN : REPORT_LOST;
         if (is_one_in(8)) /* taken, but the answer is lost */
@@ -337,12 +353,16 @@ static void act_report(struct node *node) {
     }
 }
 
+/* As store_replica_drop. */
 static void act_drop(struct node *node) {
+    const struct registry_state *registry = &sim.registry;
     const struct replica *dead = fleet_dead(&node->fleet, sim.now_us);
     if (dead == NULL || node->is_cut_off || node->is_mute)
         return;
-    unsigned number = dead->id.bytes[0] - 1U;
-    if (sim.registry.is_listed[number_of(node)] && sim.registry.rows[number].beat == dead->beat)
+    unsigned by = number_of(node), number = dead->id.bytes[0] - 1U;
+    bool is_same = registry->is_listed[by] &&
+                   registry->rows[by].beat - node->fleet.self.row.beat <= REPLICA_BEATS_BETWEEN;
+    if (is_same && registry->rows[number].beat == dead->beat)
         sim.registry.is_listed[number] = false;
     fleet_dropped(&node->fleet, &dead->id, sim.now_us);
 }
@@ -466,22 +486,24 @@ static const struct {
     {act_share, 30},       {act_cut, 20},     {act_time, 60},  {act_accept, 160},
     {act_acknowledge, 40}, {act_cut_off, 8},  {act_mute, 8},   {act_pause, 4},
     {act_crash, 1},        {act_leave, 3},    {act_backup, 2}, {act_restore, 1},
+    {act_add_late, 12},
 };
 
-/* Each schedule likes other actions than the last, and does some of them never: mistakes that need
- * much of one thing and none of another are found sooner (swarm testing, Groce et al. 2012). */
-static void likings_draw(void) {
-    sim.likings_sum = 0;
+/* In each schedule each replica likes other actions than in the last, and does some of them never:
+ * mistakes that need much of one thing and none of another are found sooner (swarm testing, Groce
+ * et al. 2012). */
+static void likings_draw(struct node *node) {
+    node->likings_sum = 0;
     for (size_t i = 0; i < array_count(actions); i++)
-        sim.likings_sum += sim.likings[i] = actions[i].weight * draw(8);
+        node->likings_sum += node->likings[i] = actions[i].weight * draw(8);
 }
 
 static void step(void) {
-    unsigned i = 0;
-    for (uint64_t at = draw(sim.likings_sum); at >= sim.likings[i]; i++)
-        at -= sim.likings[i];
     struct node *node = &sim.nodes[draw(sim.replicas)];
-    if (node->paused > 0 && actions[i].act != act_time)
+    unsigned i = 0;
+    for (uint64_t at = draw(node->likings_sum); at >= node->likings[i]; i++)
+        at -= node->likings[i];
+    if (node->paused > 0 && actions[i].act != act_time && actions[i].act != act_add_late)
         node->paused--;
     else
         actions[i].act(node);
@@ -500,11 +522,12 @@ static bool schedule_run(uint64_t seed) {
         sim.registry.versions[i] = ++sim.version_count;
     sim.registry.epoch = 1;
     sim.backup = sim.registry;
-    likings_draw();
     sim.replicas = 2 + draw(REPLICAS - 1);
     for (unsigned i = 0; i < sim.replicas; i++) {
         sim.nodes[i].is_cut_off = false;
         sim.nodes[i].is_mute = false;
+        sim.nodes[i].is_add_late = false;
+        likings_draw(&sim.nodes[i]);
         sim.nodes[i].paused = 0;
         node_open(&sim.nodes[i]);
         node_list(&sim.nodes[i]);
