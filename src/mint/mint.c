@@ -217,6 +217,18 @@ void mint_tick(struct mint *mint) {
     }
 }
 
+uint64_t mint_deadline_us(const struct mint *mint) {
+    uint64_t next_us = UINT64_MAX;
+    for (size_t step = 0; step < STEP_COUNT; step++) {
+        struct queue *link = queue_first(&mint->waiting[step]);
+        uint64_t us =
+            link == NULL ? UINT64_MAX : container_of(link, struct request, link)->deadline_us;
+        if (us < next_us)
+            next_us = us;
+    }
+    return next_us;
+}
+
 void mint_drain(struct mint *mint) {
     struct queue *list = &mint->waiting[STEP_ACKNOWLEDGE];
     while (!queue_is_empty(list))

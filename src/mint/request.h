@@ -208,8 +208,10 @@ void mint_gone(struct mint *mint, struct request *request);
 /* At the end of a turn: signs what is ready and moves what was woken, until nothing is left to do.
  * */
 void mint_turn_end(struct mint *mint);
-/* Now and then (50 ms): deadlines. */
+/* Now and then (50 ms), and at the next deadline: deadlines. */
 void mint_tick(struct mint *mint);
+/* The next one of a request that waits; UINT64_MAX: there is none. */
+uint64_t mint_deadline_us(const struct mint *mint);
 /* Everybody has applied the changes up to `seq`: who waits for one of them is answered. */
 void mint_acknowledged(struct mint *mint, uint64_t epoch, uint64_t seq);
 /* The process ends: who waits for others is told by when the change is in force. */

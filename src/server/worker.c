@@ -319,10 +319,26 @@ static bool is_idle_mint(const struct mint *mint) {
     return mint->requests.count == 0 && mint->flights.count == 0;
 }
 
+/* Behind mint_tick: a deadline before the next tick gets a timer, so that who waits for the end of
+ * a lease waits no longer than that. */
+static void deadline_arm(struct worker *worker) {
+    uint64_t left_us = mint_deadline_us(&worker->mint) - worker->mint.clock->monotonic_us;
+    if (left_us < TICK_MS * 1000)
+        (void)!loop_timer_start(worker->loop, &worker->deadline, (uint32_t)(left_us + 999) / 1000,
+                                0);
+}
+
+static void worker_deadline(struct loop_timer *timer) {
+    struct worker *worker = container_of(timer, struct worker, deadline);
+    mint_tick(&worker->mint);
+    deadline_arm(worker);
+}
+
 static void worker_tick(struct loop_timer *timer) {
     struct worker *worker = container_of(timer, struct worker, tick);
     uint64_t now_us = worker->mint.clock->monotonic_us;
     mint_tick(&worker->mint);
+    deadline_arm(worker);
     atomic_store(&worker->beat_us, now_us);
     atomic_store(&worker->fresh_until_us, worker->freshness.fresh_until_us);
     usage_tick(worker, now_us);
@@ -522,6 +538,7 @@ bool worker_open(struct server *server, unsigned index, struct worker **ret_work
     worker->drain_task.run = drain_run;
     worker->reload_task.run = reload_run;
     worker->tick.fire = worker_tick;
+    worker->deadline.fire = worker_deadline;
     worker->log = log_open(loop_clock(worker->loop));
     if (!random_open(&worker->random))
         return error_set(ret_error, ERROR_INTERNAL, NULL);

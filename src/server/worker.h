@@ -45,6 +45,7 @@ struct worker {
     struct histogram request_us;
     struct counter replies[ROUTE_COUNT + 1][WORKER_STATUS_COUNT]; /* the last row: no route */
     struct loop_timer tick;
+    struct loop_timer deadline;
     bool log_requests;
     struct text cors_origins;
     bool is_draining;

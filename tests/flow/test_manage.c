@@ -122,7 +122,10 @@ static void test_deadline(void **state) {
     struct rig *rig = *state;
     know_caller(rig);
     rig->work_change = revoke_gateway;
+    assert_int_equal(mint_deadline_us(&rig->mint), UINT64_MAX);
     struct call *call = rig_ask(rig, writes);
+    assert_int_equal(mint_deadline_us(&rig->mint),
+                     rig->realm->clock.monotonic_us + RIG_REGISTRY_US);
     rig_wait(rig, RIG_REGISTRY_US - 1);
     assert_int_equal(call->ends, 0);
     rig_wait(rig, 1);

@@ -12,8 +12,9 @@ if
   - a credential was minted for a request sent after the acknowledgement (P1), or for one sent later
     than lease and margin after the commit (P2); its iat is looked at as well, for requests that
     waited in a replica that hung;
-  - a revoke was not answered, or later than lease, margin and --slack after the commit, which is
-    at most half a second later where a replica hung while it held the registry's lock;
+  - a revoke was not answered, or, as its receipt says, by more than --slack later than lease and
+    margin after the commit; to the client it may take half a second longer, where a replica hung
+    while it held the registry's lock;
   - a token that was not revoked was told 401."""
 
 import argparse
@@ -187,7 +188,8 @@ class Findings:
     rounds: int = 0
     revoked: int = 0
     answers: int = 0
-    slowest_s: float = 0.0
+    slowest_s: float = 0.0  # from the commit to the answer, by the receipt
+    took_s: float = 0.0  # to the client
     longest_s: float = 0.0  # minted after the commit
     everywhere: int = 0
     wrong: list = field(default_factory=list)
@@ -200,8 +202,9 @@ class Findings:
             return
         self.revoked += 1
         self.everywhere += revoke.answer.json["applied"]["everywhere"]
-        waited_s = revoke.answer.received - revoke.committed
+        waited_s = revoke.answer.json["applied"]["milliseconds"] / 1000
         self.slowest_s = max(self.slowest_s, waited_s)
+        self.took_s = max(self.took_s, revoke.answer.took_s)
         if waited_s > bound_s + slack_s or revoke.answer.took_s > bound_s + STALL_S + slack_s:
             self.wrong.append(f"a revoke took {revoke.answer.took_s:.3f} s, and {waited_s:.3f} s "
                               "from its commit on")
@@ -218,7 +221,7 @@ class Findings:
 class Rounds:
     """A fleet and what is drawn for it."""
 
-    def __init__(self, fleet, seed, slack_s=0.5):
+    def __init__(self, fleet, seed, slack_s):
         self.fleet, self.slack_s, self.dice = fleet, slack_s, random.Random(seed)
         self.site = Site(fleet.address, fleet.replicas)
         self.good = {"id": self.site.service.token_id, "token": self.site.service.token}
@@ -289,7 +292,7 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--count", type=int, default=200, help="of rounds")
-    parser.add_argument("--slack", type=float, default=0.5, metavar="SECONDS",
+    parser.add_argument("--slack", type=float, default=0.05, metavar="SECONDS",
                         help="how much later a revoke may be answered on this machine")
     parser.add_argument("--verbose", action="store_true", help="a line for each round")
     given = parser.parse_args()
@@ -309,9 +312,10 @@ def main():
         finally:
             fleet.end()
     print(f"{found.rounds} rounds, {found.revoked} revokes ({found.everywhere} seen everywhere), "
-          f"answered at most {found.slowest_s:.3f} s after the commit (lease and margin: "
-          f"{fleet.lease_s + fleet.margin_s} s); {found.answers} requests; minted after the commit "
-          f"by at most {found.longest_s:.3f} s; wrong: {len(found.wrong) or 'nothing'}")
+          f"answered at most {found.slowest_s:.3f} s after the commit by their receipts (lease and "
+          f"margin: {fleet.lease_s + fleet.margin_s} s), {found.took_s:.3f} s to the client; "
+          f"{found.answers} requests; minted after the commit by at most {found.longest_s:.3f} s; "
+          f"wrong: {len(found.wrong) or 'nothing'}")
     return 1 if found.wrong else 0
 
 
