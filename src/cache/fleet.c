@@ -92,7 +92,8 @@ static void unsure(struct fleet *fleet, uint64_t now_us) {
     fleet->unsure_until_us = now_us + fleet->lease_us + fleet->margin_us;
 }
 
-void fleet_look(struct fleet *fleet, const struct replica *rows, size_t count, uint64_t now_us) {
+void fleet_look(struct fleet *fleet, const struct replica *rows, size_t count, bool is_foreign,
+                uint64_t now_us) {
     bool was_listed = fleet->is_listed, is_kept = false;
     fleet->is_listed = false;
     fleet->is_alone = true;
@@ -103,7 +104,7 @@ void fleet_look(struct fleet *fleet, const struct replica *rows, size_t count, u
         fleet->is_listed |= is_self;
         fleet->is_alone &= is_self;
         if (is_self) {
-            is_kept = was_listed && is_row_kept(&fleet->self.row, &rows[i]);
+            is_kept = was_listed && !is_foreign && is_row_kept(&fleet->self.row, &rows[i]);
             fleet->self.row = rows[i];
         } else {
             peer_look(fleet, &rows[i], now_us);

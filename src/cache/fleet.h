@@ -61,8 +61,10 @@ void fleet_open(struct fleet *fleet, const struct fleet_options *options);
 
 /* A poll is about to be sent. */
 void fleet_ask(struct fleet *fleet, uint64_t now_us);
-/* Its list has come; `fleet->look` then is what its feed is applied with. */
-void fleet_look(struct fleet *fleet, const struct replica *rows, size_t count, uint64_t now_us);
+/* Its list has come; `fleet->look` then is what its feed is applied with. It is foreign if the feed
+ * is: what was seen before says nothing of it. */
+void fleet_look(struct fleet *fleet, const struct replica *rows, size_t count, bool is_foreign,
+                uint64_t now_us);
 /* All workers here have applied the feed. */
 void fleet_applied(struct fleet *fleet, const struct feed *feed, uint64_t now_us);
 

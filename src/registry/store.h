@@ -197,9 +197,11 @@ must_check bool store_replica_look(struct session *session, const struct place *
                                    struct replica ret_replicas[static REPLICAS_MAX],
                                    size_t *ret_count, struct error *ret_error);
 /* Strikes off one that has made no report since its row was as `dead` says; done by one that has
- * been listed itself since its row was as `by` says, else nothing happens. */
+ * been listed itself since its row was as `by` says, else nothing happens. NOT_FOUND if what it
+ * looked at, up to the place, is of another history. */
 must_check bool store_replica_drop(struct session *session, const struct replica *by,
-                                   const struct replica *dead, struct error *ret_error);
+                                   const struct place *place, const struct replica *dead,
+                                   struct error *ret_error);
 /* It serves no more. */
 must_check bool store_replica_remove(struct session *session, const struct uuid *id,
                                      struct error *ret_error);

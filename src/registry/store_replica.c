@@ -85,9 +85,10 @@ bool store_replica_look(struct session *session, const struct place *from, struc
 }
 
 bool store_replica_drop(struct session *session, const struct replica *by,
-                        const struct replica *dead, struct error *ret_error) {
+                        const struct place *place, const struct replica *dead,
+                        struct error *ret_error) {
     int64_t beat = (int64_t)by->beat;
-    bool ok = session_write_each(session, ret_error) &&
+    bool ok = session_write_each(session, ret_error) && place_check(session, place, ret_error) &&
               session_do(session, STATEMENT_REPLICA_DROP,
                          PARAMETERS(value_uuid(&by->id), value_number(beat),
                                     value_number(beat + REPLICA_BEATS_BETWEEN),

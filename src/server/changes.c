@@ -29,7 +29,8 @@ static void feed_read(void *self, struct session *session) {
 
 static void fleet_take(struct changes *changes) {
     pthread_mutex_lock(&changes->fleet_lock);
-    fleet_look(&changes->fleet, changes->rows, changes->row_count, clock_monotonic_us());
+    fleet_look(&changes->fleet, changes->rows, changes->row_count, changes->feed.is_foreign,
+               clock_monotonic_us());
     pthread_mutex_unlock(&changes->fleet_lock);
     atomic_store(&changes->live, fleet_live(&changes->fleet));
 }
@@ -91,7 +92,8 @@ static void report_run(void *self, struct session *session) {
     struct error error;
     changes->is_report_taken = changes->has_report && report_send(changes, session, &error);
     if (!uuid_equal(&changes->dead.id, &(struct uuid){0}) &&
-        !store_replica_drop(session, &changes->report_self, &changes->dead, &error))
+        !store_replica_drop(session, &changes->report_self, &changes->report_place, &changes->dead,
+                            &error))
         changes->dead = (struct replica){0};
 }
 

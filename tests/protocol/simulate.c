@@ -280,7 +280,7 @@ static void act_poll(struct node *node) {
         node->poll = POLL_READ;
         break;
     case POLL_READ:
-        fleet_look(&node->fleet, node->rows, node->row_count, sim.now_us);
+        fleet_look(&node->fleet, node->rows, node->row_count, node->feed.is_foreign, sim.now_us);
         node->applied = 0;
         node->poll = POLL_APPLYING;
         break;
@@ -360,7 +360,7 @@ static void act_drop(struct node *node) {
     if (dead == NULL || node->is_cut_off || node->is_mute)
         return;
     unsigned by = number_of(node), number = dead->id.bytes[0] - 1U;
-    bool is_same = registry->is_listed[by] &&
+    bool is_same = is_place_here(&node->fleet.applied) && registry->is_listed[by] &&
                    registry->rows[by].beat - node->fleet.self.row.beat <= REPLICA_BEATS_BETWEEN;
     if (is_same && registry->rows[number].beat == dead->beat)
         sim.registry.is_listed[number] = false;

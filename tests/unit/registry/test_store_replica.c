@@ -102,17 +102,19 @@ static void test_drop(void **state) {
     const struct replica stranger = {.id = id_of(3)};
     struct replica self_before = self; /* an earlier row of its: it was struck off since */
     self_before.beat = self.beat - 1 - REPLICA_BEATS_BETWEEN;
-    assert_ok(store_replica_drop(&store->writer, &stranger, &dead, &error));
-    assert_ok(store_replica_drop(&store->writer, &self_before, &dead, &error));
+    assert_ok(store_replica_drop(&store->writer, &stranger, &place, &dead, &error));
+    assert_ok(store_replica_drop(&store->writer, &self_before, &place, &dead, &error));
     list(store);
     assert_int_equal(count, 2);
     assert_ok(store_replica_report(&store->writer, &dead.id, &place, 1005, &error));
-    assert_ok(store_replica_drop(&store->writer, &self, &dead, &error)); /* it has moved */
+    assert_ok(store_replica_drop(&store->writer, &self, &place, &dead, &error)); /* it has moved */
     list(store);
     assert_int_equal(count, 2);
     dead = rows[1];
+    const struct place elsewhere = {place.epoch + 1, place.seq, place.mark};
+    assert_error(store_replica_drop(&store->writer, &self, &elsewhere, &dead, &error), NOT_FOUND);
     assert_ok(store_replica_report(&store->writer, &self.id, &place, 1005, &error));
-    assert_ok(store_replica_drop(&store->writer, &self, &dead, &error));
+    assert_ok(store_replica_drop(&store->writer, &self, &place, &dead, &error));
     list(store);
     assert_int_equal(count, 1);
     assert_memory_equal(&rows[0].id, &self.id, UUID_BYTES);
