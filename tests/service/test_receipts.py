@@ -9,7 +9,7 @@ import pytest
 
 from api import Client, Org, metric
 from daemon import MINT, clean_environment, wait_until
-from fleet import Fleet
+from fleet import Fleet, hang
 
 RECEIPT = re.compile(r"In force everywhere after \d+ ms: (.*)\.\n")
 REPLICA = re.compile(r"\S+ (127\.0\.0\.1:\d+) \((\d+ ms|out of reach, and its lease has run out)\)")
@@ -118,7 +118,7 @@ def test_list_of_replicas(pair, org, mint):
 
 def test_list_of_a_replica_that_hangs(pair, mint):
     address = pair[1].address
-    pair[1].signal(signal.SIGSTOP)
+    hang(pair[1])
     try:
         hung = wait_until(lambda: [row for row in listed(mint).values()
                                    if row["name"].endswith(address) and row["lease"] != "held"],
@@ -133,7 +133,7 @@ def test_list_of_a_replica_that_hangs(pair, mint):
 
 def test_a_replica_out_of_reach(pair, org, mint):
     service = org.service("viewer")
-    pair[1].signal(signal.SIGSTOP)
+    hang(pair[1])
     try:
         told = RECEIPT.fullmatch(mint("service", "delete", service.name).stderr).group(1)
     finally:
