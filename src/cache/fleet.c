@@ -56,14 +56,21 @@ static void peer_look(struct fleet *fleet, const struct replica *row, uint64_t n
     if (peer->moved_us == 0 || peer->gone_us != 0 || peer->row.beat != row->beat)
         peer->moved_us = now_us;
     peer->gone_us = 0;
-    peer->is_seen = true;
     peer->row = *row;
     peer_mark(peer, row->acked_seq, now_us);
 }
 
-/* Forgets those who left. One that was struck off is remembered while a change may have waited for
- * it in vain. */
-static void peers_forget(struct fleet *fleet, uint64_t now_us) {
+/* Forgets those who left, before others come: so there is room. One that was struck off is
+ * remembered while a change may have waited for it in vain. */
+static void peers_forget(struct fleet *fleet, const struct replica *rows, size_t count,
+                         uint64_t now_us) {
+    for (size_t i = 0; i < fleet->peer_count; i++)
+        fleet->peers[i].is_seen = false;
+    for (size_t i = 0; i < count; i++) {
+        struct fleet_peer *peer = peer_find(fleet, &rows[i].id);
+        if (peer != NULL)
+            peer->is_seen = true;
+    }
     for (size_t i = 0; i < fleet->peer_count;) {
         struct fleet_peer *peer = &fleet->peers[i];
         bool is_told_of =
@@ -97,8 +104,7 @@ void fleet_look(struct fleet *fleet, const struct replica *rows, size_t count, b
     bool was_listed = fleet->is_listed, is_kept = false;
     fleet->is_listed = false;
     fleet->is_alone = true;
-    for (size_t i = 0; i < fleet->peer_count; i++)
-        fleet->peers[i].is_seen = false;
+    peers_forget(fleet, rows, count, now_us);
     for (size_t i = 0; i < count; i++) {
         bool is_self = uuid_equal(&rows[i].id, &fleet->self.row.id);
         fleet->is_listed |= is_self;
@@ -110,7 +116,6 @@ void fleet_look(struct fleet *fleet, const struct replica *rows, size_t count, b
             peer_look(fleet, &rows[i], now_us);
         }
     }
-    peers_forget(fleet, now_us);
     if (!is_kept && !mutant_is(MUTANT_EARLY_WATCH))
         peers_watch(fleet, now_us);
     if (was_listed && !is_kept)

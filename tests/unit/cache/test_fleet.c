@@ -429,6 +429,15 @@ static void test_full_of_struck_off(void **state) {
     assert_int_equal(gone_count(site), 1); /* for that one there is room */
 }
 
+/* All have left and others come in their place between two looks. */
+static void test_full_of_others(void **state) {
+    struct site *site = *state;
+    fill(site, 1000);
+    fill(site, 2000);
+    assert_int_equal(gone_count(site), 0);
+    fill(site, 2100);
+}
+
 /* ---- what is told ---------------------------------------------------------------------------- */
 
 #define NEVER UINT64_MAX
@@ -605,6 +614,7 @@ int main(void) {
         PAIR_TEST(test_dropped),
         PAIR_TEST(test_back),
         TEST(test_full_of_struck_off),
+        TEST(test_full_of_others),
         PAIR_TEST(test_spread),
         PAIR_TEST(test_spread_to_struck_off),
         PAIR_TEST(test_marks),
