@@ -158,6 +158,9 @@ static const struct flag bench_flags[] = {
     {"pipeline", "N", FLAG_NUMBER, NULL, "requests under way on one connection (default 1)"},
     {"no-keep-alive", NULL, FLAG_BOOL, NULL, "a new connection for each request"},
     {"threads", "N", FLAG_NUMBER, NULL, "threads that send (default 1)"},
+    {"spin", NULL, FLAG_BOOL, NULL,
+     "never sleep: each thread takes a core of its own, and latencies hold nothing of what a sleep "
+     "and the waking from it take"},
     {"duration", "TIME", FLAG_TIME, NULL, "how long to measure (default 10s)"},
     {"warmup", "TIME", FLAG_TIME, NULL, "how long to send before that (default 1s)"},
     {"find-knee", NULL, FLAG_BOOL, NULL,

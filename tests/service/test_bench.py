@@ -417,6 +417,15 @@ def test_calibrates():
     assert 0 < result["self"]["busy"] <= 1.05
 
 
+def test_a_spinning_mint_sends_in_time_and_tells_work_from_waiting():
+    flags = ["--calibrate", "--rate", "1000", "--duration", "1s", "--warmup", "0s"]
+    asleep, awake = measure(*flags)["self"], measure(*flags, "--spin")["self"]
+    assert awake["lateP50Microseconds"] < asleep["lateP50Microseconds"] / 2, (asleep, awake)
+    assert 0 < awake["busy"] < 0.5, awake
+    result = measure("--calibrate", "--spin", "--connections", "2", "--duration", "1s")
+    assert result["due"] == result["good"] > 100 and result["spin"] is True
+
+
 def test_what_mint_itself_limits_is_told():
     """Load and server on one processor: each waits for the other."""
     one = {min(os.sched_getaffinity(0))}

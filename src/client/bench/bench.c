@@ -47,6 +47,7 @@ static bool plan_make(struct bench *bench) {
         !bench_number(bench, "verify", 1000, 0, SAMPLES_MAX, &samples))
         return false;
     plan->is_connection_fresh = call_has(bench->call, "no-keep-alive");
+    plan->spins = call_has(bench->call, "spin");
     if (threads > connections)
         return refuse(bench, "--threads: each thread needs a connection of its own");
     if (plan->is_connection_fresh && pipeline > 1)

@@ -39,6 +39,7 @@ struct plan {
     unsigned threads;
     unsigned pipeline;        /* requests under way on one connection */
     bool is_connection_fresh; /* a connection for each request */
+    bool spins;               /* the threads never sleep */
     uint64_t warmup_ns;
     uint64_t duration_ns;  /* behind the warm-up */
     uint64_t timeout_ns;   /* of a request that was sent */
@@ -59,7 +60,7 @@ const char *failure_text(enum failure failure);
 
 /* What the sending took of a processor. */
 struct cost {
-    uint64_t cpu_ns;    /* on one */
+    uint64_t cpu_ns;    /* on one, without the spinning */
     uint64_t waited_ns; /* ready to run, but others did */
 };
 

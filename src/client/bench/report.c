@@ -170,6 +170,8 @@ static void self_write(const struct bench *bench, struct buffer *out) {
                   "mint       %.1f us of CPU a request, busy %.0f %% of its time, %.1f %% of "
                   "it waiting for a processor",
                   cpu_us(&bench->result), 100 * busy(bench), 100 * waited(bench));
+    if (bench->plan.spins)
+        buffer_put(out, ", awake for the rest");
     if (bench->plan.rate > 0 && counter_get(&tally->late.count) > 0) {
         buffer_put(out, "; sent late by p50 ");
         report_time(out, (double)latencies_at(&tally->late, 0.5));
@@ -279,9 +281,11 @@ static void json_plan(const struct bench *bench, struct buffer *out) {
     buffer_json(out, buffer_text(&target));
     buffer_format(out, ",\"loop\":\"%s\",\"ratePerSecond\":%.0f,\"connections\":%u,\"threads\":%u,",
                   plan->rate > 0 ? "open" : "closed", plan->rate, plan->connections, plan->threads);
-    buffer_format(out, "\"pipeline\":%u,\"keepAlive\":%s,\"seconds\":%.3f,\"interrupted\":%s,",
+    buffer_format(out,
+                  "\"pipeline\":%u,\"keepAlive\":%s,\"spin\":%s,\"seconds\":%.3f,"
+                  "\"interrupted\":%s,",
                   plan->pipeline, plan->is_connection_fresh ? "false" : "true",
-                  (double)bench->result.elapsed_ns / 1e9,
+                  plan->spins ? "true" : "false", (double)bench->result.elapsed_ns / 1e9,
                   bench->result.is_interrupted ? "true" : "false");
 }
 

@@ -15,6 +15,7 @@
 #define MS 1000000ULL
 #define REFUSED_PAUSE_NS (100 * MS) /* or a server that is away would be asked without a break */
 #define SWEEP_NS (20 * MS)
+#define SPIN_NS_MAX 50000ULL /* a turn that finds nothing and takes longer was interrupted */
 #define JSON_BYTES (16U * REPLY_BODY_BYTES_MAX + 65536) /* touched as far as bodies need it */
 
 static const struct plan *plan_of(const struct worker *worker) {
@@ -295,6 +296,10 @@ static void event_take(struct worker *worker, const struct epoll_event *event) {
 
 /* Time */
 
+static uint64_t least(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
 /* The waiting is the second number of its schedstat; 0 where the system does not tell. */
 static struct cost thread_cost(void) {
     unsigned long long waited_ns;
@@ -317,6 +322,7 @@ static void cost_measure(struct worker *worker, uint64_t now_ns, uint64_t end_ns
         struct cost cost = thread_cost();
         worker->phase = WORKER_WAITS;
         worker->tally.cost.cpu_ns = cost.cpu_ns - worker->start_cost.cpu_ns;
+        worker->tally.cost.cpu_ns -= least(worker->spun_ns, worker->tally.cost.cpu_ns);
         worker->tally.cost.waited_ns = cost.waited_ns - worker->start_cost.waited_ns;
     }
 }
@@ -365,13 +371,9 @@ static bool worker_is_done(struct worker *worker, uint64_t now_ns, uint64_t end_
     return true;
 }
 
-static uint64_t least(uint64_t a, uint64_t b) {
-    return a < b ? a : b;
-}
-
-/* How long there is nothing to do but to wait for answers. */
+/* How long it may sleep, unless an answer comes. */
 static uint64_t worker_pause_ns(const struct worker *worker, uint64_t now_ns, uint64_t end_ns) {
-    uint64_t until_ns = worker->sweep_ns;
+    uint64_t until_ns = plan_of(worker)->spins ? 0 : worker->sweep_ns;
     if (now_ns < end_ns)
         until_ns = least(until_ns, end_ns);
     if (now_ns < worker->shared->start_ns)
@@ -390,18 +392,30 @@ static int events_wait(int epoll, struct epoll_event events[static EVENTS], uint
     return count;
 }
 
+/* Sends, and tells the turn that found nothing to do from work: what it took was spinning. */
+static uint64_t turn_begin(struct worker *worker, uint64_t last_ns, bool had_events) {
+    unsigned before = worker->flight_count;
+    uint64_t now_ns = worker_send(worker);
+    bool was_idle = worker->was_idle && !had_events;
+    if (was_idle && worker->phase == WORKER_MEASURES && now_ns - last_ns < SPIN_NS_MAX)
+        worker->spun_ns += now_ns - last_ns;
+    worker->was_idle = worker->flight_count == before;
+    return now_ns;
+}
+
 void *worker_run(void *self) {
     struct worker *worker = self;
     struct epoll_event events[EVENTS];
-    uint64_t now_ns, end_ns;
+    uint64_t now_ns = 0, end_ns;
+    int count = 0;
     (void)prctl(PR_SET_TIMERSLACK, 1UL); /* the default adds 50 µs to every pause */
     for (;;) {
-        now_ns = worker_send(worker);
+        now_ns = turn_begin(worker, now_ns, count > 0);
         end_ns = atomic_load_explicit(&worker->shared->end_ns, memory_order_relaxed);
         cost_measure(worker, now_ns, end_ns);
         if (worker_is_done(worker, now_ns, end_ns))
             break;
-        int count = events_wait(worker->epoll, events, worker_pause_ns(worker, now_ns, end_ns));
+        count = events_wait(worker->epoll, events, worker_pause_ns(worker, now_ns, end_ns));
         for (int i = 0; i < count; i++) {
             event_take(worker, &events[i]);
             now_ns = worker_send(worker);

@@ -46,6 +46,8 @@ struct worker {
     uint64_t sweep_ns; /* when to look for timeouts again */
     enum { WORKER_WARMS, WORKER_MEASURES, WORKER_WAITS } phase; /* waits: for the last answers */
     struct cost start_cost; /* of the thread, when it began to measure */
+    uint64_t spun_ns;       /* what turns took that found nothing to do, since then */
+    bool was_idle;          /* nothing was sent at the begin of this turn */
 
     struct buffer scratch; /* for requests that go out together */
     void *json;            /* for checking bodies; NULL: they are not */
