@@ -9,7 +9,7 @@
 #define REDIS_MAGIC 0x72656469U
 #define REST_MAX_MS 10000
 #define TRIAL_MS 1000 /* a trial not answered by then: the connection may be dead */
-#define WATCH_MS 5    /* how exactly deadlines are kept */
+#define WATCH_US 5000 /* looks for what is late, and at the next deadline */
 #define SENTINELS_COMMAND_MS 1000
 
 static struct redis_slot *slot_at(struct redis *redis, size_t number) {
@@ -97,9 +97,9 @@ void redis_ready(struct redis *redis) {
 
 /* ---- deadlines and the breaker --------------------------------------------------------------- */
 
-static void watch_start(struct redis *redis) {
-    if (redis->watch.handle == NULL && !loop_timer_start(redis->loop, &redis->watch, WATCH_MS, 0))
-        return; /* memory is out: the answers themselves, or the connection's end, come anyway */
+/* Where memory is out, the answers themselves, or the connection's end, come anyway. */
+static void watch_in(struct redis *redis, uint64_t us) {
+    (void)!loop_timer_start(redis->loop, &redis->watch, (uint32_t)(us + 999) / 1000, 0);
 }
 
 /* Leaves a slow server alone for a while; what is under way is given up. */
@@ -113,12 +113,20 @@ static void rest_begin(struct redis *redis) {
     redis_connect_in(redis, ms);
 }
 
-/* Answers what is late. Answers come in order and deadlines mostly do; all are looked at. What is
- * found late in one look has one cause, and counts once. */
+/* What is found late together, or nearly, has one cause and counts once. */
+static bool is_too_slow(struct redis *redis, uint64_t now_us) {
+    if (now_us - redis->slow_us < WATCH_US)
+        return false;
+    redis->slow_us = now_us;
+    return ++redis->slow_count >= REDIS_SLOW_MAX;
+}
+
+/* Answers what is late. Answers come in order and deadlines mostly do; all are looked at. */
 static void on_watch(struct loop_timer *timer) {
     struct redis *redis = container_of(timer, struct redis, watch);
     redis_socket_read(redis); /* an answer that waits for a busy loop is not late */
     uint64_t now_us = loop_clock(redis->loop)->monotonic_us;
+    uint64_t next_us = WATCH_US;
     bool is_waiting = false, is_late = false;
     size_t end = redis->end;
     for (size_t i = redis->first; i < end; i++) {
@@ -130,11 +138,13 @@ static void on_watch(struct loop_timer *timer) {
         is_late |= is_over;
         if (is_over)
             answer_away(redis, i);
+        else if (i < redis->written && deadline_us - now_us < next_us)
+            next_us = deadline_us - now_us;
     }
-    if (is_late && redis->state == REDIS_UP && ++redis->slow_count >= REDIS_SLOW_MAX)
+    if (is_late && redis->state == REDIS_UP && is_too_slow(redis, now_us))
         rest_begin(redis);
     if (is_waiting || redis->end > end)
-        watch_start(redis);
+        watch_in(redis, next_us);
 }
 
 static void on_trial(struct redis_command *command, const struct redis_reply *reply) {
@@ -301,7 +311,8 @@ static bool command_send(struct redis *redis, struct redis_command *command,
         command->redis = redis;
         command->slot = redis->end - 1;
     }
-    watch_start(redis);
+    if (redis->watch.handle == NULL)
+        watch_in(redis, WATCH_US);
     return true;
 }
 

@@ -118,6 +118,7 @@ struct redis {
     struct loop_timer watch; /* deadlines */
     uint32_t rest_ms;
     uint32_t slow_count;
+    uint64_t slow_us; /* when it was counted last */
     struct redis_command trial;
     uint64_t trial_us;
     struct redis_counts counts;
