@@ -2,6 +2,7 @@
 #include "client/bench/knee.h"
 
 #define GOODPUT_MIN 0.99
+#define P50_TIMES 5
 #define P99_TIMES 10
 #define P99_NS_MIN 10000000ULL
 #define TRIES 2
@@ -13,12 +14,17 @@ struct knee knee_from(double rate) {
 }
 
 static bool step_is_good(const struct knee *knee, const struct knee_step *step) {
-    uint64_t least_ns = step->p99_ns;
-    for (size_t i = 0; i < knee->step_count; i++)
-        if (knee->steps[i].is_good && knee->steps[i].p99_ns < least_ns)
-            least_ns = knee->steps[i].p99_ns;
-    bool has_exploded = step->p99_ns > P99_NS_MIN && step->p99_ns > P99_TIMES * least_ns;
-    return step->goodput >= GOODPUT_MIN * step->rate && !has_exploded;
+    uint64_t least_p50_ns = step->p50_ns, least_p99_ns = step->p99_ns;
+    for (size_t i = 0; i < knee->step_count; i++) {
+        const struct knee_step *other = &knee->steps[i];
+        if (other->is_good && other->p50_ns < least_p50_ns)
+            least_p50_ns = other->p50_ns;
+        if (other->is_good && other->p99_ns < least_p99_ns)
+            least_p99_ns = other->p99_ns;
+    }
+    bool has_queue = step->p50_ns > P50_TIMES * least_p50_ns;
+    bool has_exploded = step->p99_ns > P99_NS_MIN && step->p99_ns > P99_TIMES * least_p99_ns;
+    return step->goodput >= GOODPUT_MIN * step->rate && !has_queue && !has_exploded;
 }
 
 static void step_keep(struct knee *knee, const struct knee_step *step) {

@@ -16,8 +16,9 @@ struct knee_step {
 
 /* The rate is doubled until one is not kept up with; then what lies between the highest that was
  * and the lowest that was not is halved, to within 4 %. A rate is not kept up with when less than
- * 99 % of it is answered well, or when its p99 is above 10 ms and ten times the lowest seen; it is
- * tried twice, since another program may have been at fault. */
+ * 99 % of it is answered well, when its median is five times the lowest seen (requests queue: the
+ * curve has left its floor; stalls by others do not move a median), or when its p99 is above 10 ms
+ * and ten times the lowest seen. It is tried twice: another program may have been at fault. */
 struct knee {
     double rate; /* to be tried next; 0: the search is over */
     double good; /* the highest rate that was kept up with: the knee; 0: none */

@@ -85,6 +85,21 @@ static void latency_that_explodes_is_no_keeping_up(void **state) {
     }
 }
 
+/* All is answered, but half of it queued. */
+static void a_median_that_leaves_its_floor_is_no_keeping_up(void **state) {
+    (void)state;
+    for (uint64_t over = 0; over < 2; over++) {
+        struct knee knee = knee_from(100);
+        struct knee_step first = {.rate = 100, .goodput = 100, .p50_ns = MS / 8, .p99_ns = MS};
+        struct knee_step second = {.rate = 200, .goodput = 200, .p99_ns = MS};
+        second.p50_ns = 5 * first.p50_ns + over;
+        knee_tell(&knee, &first);
+        knee_tell(&knee, &second);
+        assert_true(first.is_good);
+        assert_int_equal(second.is_good, over == 0);
+    }
+}
+
 static void goodput_may_lack_a_hundredth(void **state) {
     struct knee knee = knee_from(1000);
     struct knee_step step = {.rate = 1000, .goodput = 989.9, .p99_ns = MS};
@@ -117,6 +132,7 @@ int main(void) {
         cmocka_unit_test(no_rate_is_kept_up_with),
         cmocka_unit_test(every_rate_is_kept_up_with),
         cmocka_unit_test(latency_that_explodes_is_no_keeping_up),
+        cmocka_unit_test(a_median_that_leaves_its_floor_is_no_keeping_up),
         cmocka_unit_test(goodput_may_lack_a_hundredth),
         cmocka_unit_test(one_bad_moment_is_forgiven),
     };
