@@ -86,10 +86,10 @@ static void lease_extend(struct freshness *freshness, uint64_t asked_us) {
         freshness->fresh_until_us = end_us;
 }
 
-void freshness_renew(struct freshness *freshness, const struct stamp *stamp) {
-    if (stamp->epoch == freshness->epoch && stamp->s0 == freshness->cursor &&
-        stamp->generation == freshness->generation)
-        lease_extend(freshness, stamp->asked_us);
+void freshness_take(const struct freshness *freshness, struct stamp *stamp) {
+    stamp->is_ahead = stamp->s0 > freshness->cursor && !mutant_is(MUTANT_AHEAD);
+    if (stamp->is_ahead)
+        stamp->s0 = freshness->cursor;
 }
 
 bool freshness_apply(struct freshness *freshness, const struct feed *feed,
@@ -118,7 +118,8 @@ static bool is_cut(const struct freshness *freshness, const struct stamp *stamp,
  * this process's. */
 static bool is_leased(const struct freshness *freshness, const struct stamp *stamp,
                       uint64_t now_us) {
-    if (likely(now_us < freshness->fresh_until_us) || mutant_is(MUTANT_NO_LEASE))
+    if (likely(now_us < freshness->fresh_until_us && !stamp->is_ahead) ||
+        mutant_is(MUTANT_NO_LEASE))
         return true;
     if (stamp->asked_us == 0)
         return false;

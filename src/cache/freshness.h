@@ -10,7 +10,8 @@
  *
  * What is read carries a stamp. It is accepted while (a) somebody looked at the registry less than
  * a lease ago and found no cut that concerns it, and (b) its own reading is not older than the
- * newest cut of its token, service, project or org. Times are the local monotonic clock's, taken
+ * newest cut of its token, service, project or org. A look is a poll's, or for what it gave a
+ * look-up's own reading. Times are the local monotonic clock's, taken
  * *before* the question was sent, so no clock of another host is ever compared and a slow answer
  * shortens the lease instead of stretching it. Whoever cuts waits for the replicas that are listed
  * (cache/fleet.h), so (c) no lease reaches beyond the time until which this one is sure to be. */
@@ -22,6 +23,7 @@ struct stamp {
     uint64_t asked_us;   /* before the question was sent; 0: it was not read by this process, and
                             only the loop's lease vouches for it */
     uint64_t generation; /* of the freshness at that time */
+    bool is_ahead;       /* it saw changes that were not applied here: see freshness_take */
 };
 
 /* When a feed was asked for, and until when the others surely know of this replica. */
@@ -62,8 +64,10 @@ must_check bool freshness_apply(struct freshness *freshness, const struct feed *
 bool freshness_accepts(const struct freshness *freshness, const struct stamp *stamp,
                        uint64_t now_us, const struct scope *scopes, size_t count);
 
-/* A look-up saw the registry with exactly the changes that are applied here: as good as a poll. */
-void freshness_renew(struct freshness *freshness, const struct stamp *stamp);
+/* What was read has come. Where it saw changes that are not applied here yet it is taken as if it
+ * had not, and lives by its own reading alone: the feed may turn out to be of another history,
+ * where these numbers are other changes' (a restored backup). */
+void freshness_take(const struct freshness *freshness, struct stamp *stamp);
 
 /* What is left of the loop's lease, in µs; 0 when it has run out. */
 uint64_t freshness_left_us(const struct freshness *freshness, uint64_t now_us);

@@ -16,6 +16,7 @@ enum mutant {
     MUTANT_UNLISTED,     /* a replica that was struck off goes on */
     MUTANT_EARLY_WATCH,  /* others are watched while not listed oneself */
     MUTANT_LATE_ADD,     /* one that was struck off and listed again unseen takes it for nothing */
+    MUTANT_AHEAD,        /* what saw changes ahead of the feed is taken for the feed's future */
     MUTANTS,
 };
 

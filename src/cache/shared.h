@@ -21,8 +21,8 @@
  *  - s0, which must not be older than the newest cut that is known of its token, service, project
  *    and org, nor than the floor: at the start and after a flush the cuts before the feed are not
  *    known, and the floor stands there, so that an older entry is refused even if it was never cut.
- * s0 may be ahead of the loop's cursor, when another replica has read further: then the entry knows
- * of cuts that the loop does not, and every cut that the loop knows lies before it.
+ * s0 may be ahead of the loop's cursor, when another replica is further: then it is refused, for
+ * nobody here has seen that history (freshness_take).
  * P1: a cut is acknowledged when this loop has applied it (then s0 decides) or its lease has run
  * out. P2: the lease does not reach further than a lease beyond a look at the registry that did not
  * see the cut. Neither asks how old the entry is, so no clock of another host decides anything.

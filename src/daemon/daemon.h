@@ -30,6 +30,7 @@ int command_openapi(const struct invocation *invocation);
 int command_audit_verify(const struct invocation *invocation);
 int command_registry_migrate(const struct invocation *invocation);
 int command_registry_check(const struct invocation *invocation);
+int command_registry_restored(const struct invocation *invocation);
 int command_registry_copy(const struct invocation *invocation);
 
 /* The data folder, its lock, the master key and the registry: open as long as the command runs. */

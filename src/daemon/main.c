@@ -31,6 +31,8 @@ static const struct command {
      "bring the registry's schema up to this program's version", 0},
     {"registry check", command_registry_check,
      "check that the registry is whole, and count what it holds", 0},
+    {"registry restored", command_registry_restored,
+     "say that a backup took the registry's place: what was remembered of it is void", 0},
     {"registry copy", command_registry_copy,
      "FROM-URL TO-URL: move everything into another registry", 2},
 };

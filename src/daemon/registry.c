@@ -1,7 +1,9 @@
-/* mintd registry migrate, check and copy: the schema, the health and the place of the registry. */
+/* mintd registry migrate, check, restored and copy: the schema, the health, the past and the place
+ * of the registry. */
 #include <stdio.h>
 
 #include "daemon/daemon.h"
+#include "token/random.h"
 
 static bool open_url(const struct settings *settings, struct text url, bool may_create,
                      struct registry **ret_registry, struct error *ret_error) {
@@ -87,6 +89,41 @@ int command_registry_check(const struct invocation *invocation) {
     if (inspection.findings > 0)
         return 1;
     (void)printf("the registry is well: schema version %zu, audit record whole\n", now);
+    return 0;
+}
+
+struct restoring {
+    struct feed feed;
+    struct error error;
+};
+
+static void restored_work(void *self, struct session *session) {
+    struct restoring *restoring = self;
+    struct random random;
+    uint64_t next;
+    if (!random_open(&random)) {
+        (void)error_set(&restoring->error, ERROR_INTERNAL, "the kernel has no randomness to give");
+        return;
+    }
+    random_bytes(&random, &next, sizeof(next));
+    random_close(&random);
+    (void)!(store_feed(session, &(struct place){0}, &restoring->feed, &restoring->error) &&
+            store_epoch_end(session, restoring->feed.epoch, next >> 1, &restoring->error));
+}
+
+/* Before it is served or while it is. */
+int command_registry_restored(const struct invocation *invocation) {
+    const struct settings *settings = invocation->settings;
+    struct restoring restoring = {0};
+    struct registry *registry;
+    if (!open_url(settings, settings->registry, false, &registry, &restoring.error))
+        return fail_with(&restoring.error);
+    registry_run(registry, true, restored_work, &restoring);
+    registry_close(registry);
+    if (error_is(&restoring.error))
+        return fail_with(&restoring.error);
+    (void)printf("another epoch has begun: what replicas and Redis remember of the registry before "
+                 "it was restored is void\n");
     return 0;
 }
 

@@ -95,13 +95,17 @@ static bool may_remember(const struct flight *flight) {
     return freshness->generation == flight->generation && freshness->cursor == flight->cursor;
 }
 
+static struct stamp stamp_of(const struct flight *flight, uint64_t epoch, uint64_t s0) {
+    struct stamp stamp = {
+        .epoch = epoch, .s0 = s0, .asked_us = flight->asked_us, .generation = flight->generation};
+    freshness_take(flight->mint->freshness, &stamp);
+    return stamp;
+}
+
 static void flight_fill_project(struct flight *flight, const struct uuid *org_id) {
     struct mint *mint = flight->mint;
     if (flight->record != NULL) {
-        struct stamp stamp = {.epoch = flight->record->epoch,
-                              .s0 = flight->record->s0,
-                              .asked_us = flight->asked_us,
-                              .generation = flight->generation};
+        struct stamp stamp = stamp_of(flight, flight->record->epoch, flight->record->s0);
         if (cache_put_project(mint->cache, flight->record, &stamp) == NULL)
             (void)error_set(&flight->project_error, ERROR_OVERLOADED, "memory");
     } else if (flight->project_error.code == ERROR_NOT_FOUND && may_remember(flight)) {
@@ -112,17 +116,10 @@ static void flight_fill_project(struct flight *flight, const struct uuid *org_id
     flight->record = NULL;
 }
 
-static struct stamp stamp_of(const struct flight *flight, const struct grant *grant) {
-    return (struct stamp){.epoch = grant->epoch,
-                          .s0 = grant->s0,
-                          .asked_us = flight->asked_us,
-                          .generation = flight->generation};
-}
-
 static void flight_fill_acting(struct flight *flight) {
     struct mint *mint = flight->mint;
     if (flight->acting != NULL) {
-        struct stamp stamp = stamp_of(flight, flight->acting);
+        struct stamp stamp = stamp_of(flight, flight->acting->epoch, flight->acting->s0);
         if (cache_put_acting(mint->cache, &flight->acting_key, flight->acting, &stamp) == NULL)
             (void)error_set(&flight->acting_error, ERROR_OVERLOADED, "memory");
     } else if (flight->acting_error.code == ERROR_NOT_FOUND && may_remember(flight)) {
@@ -130,6 +127,14 @@ static void flight_fill_acting(struct flight *flight) {
                           mint->clock->monotonic_us);
     }
     flight->acting = NULL;
+}
+
+/* The registry answers, with more than is known here, or where it was away. */
+static bool is_poll_due(const struct flight *flight) {
+    const struct mint *mint = flight->mint;
+    return flight->grant->epoch != mint->freshness->epoch ||
+           flight->grant->s0 != mint->freshness->cursor ||
+           freshness_left_us(mint->freshness, mint->clock->monotonic_us) == 0;
 }
 
 /* Puts what was found where the next request will find it. */
@@ -144,11 +149,10 @@ static void flight_fill(struct flight *flight, enum error_code verdict) {
         return;
     }
     struct uuid org_id = flight->acting != NULL ? flight->acting->org_id : flight->grant->org_id;
-    struct stamp stamp = stamp_of(flight, flight->grant);
-    freshness_renew(mint->freshness, &stamp);
-    if (stamp.epoch != mint->freshness->epoch || stamp.s0 != mint->freshness->cursor)
+    if (is_poll_due(flight))
         mint->ports.poll(mint->ports.self);
     flight_tell_shared(flight);
+    struct stamp stamp = stamp_of(flight, flight->grant->epoch, flight->grant->s0);
     if (cache_put_grant(mint->cache, flight->grant, &stamp) == NULL)
         (void)error_set(&flight->grant_error, ERROR_OVERLOADED, "memory");
     metric_add(mint->metrics, METRIC_REGISTRY_HITS, 1);

@@ -5,7 +5,9 @@
 
 /* The entry was read by another replica: its reading is no look at the registry of this one's. */
 static struct stamp stamp_of(const struct flight *flight, uint64_t epoch, uint64_t s0) {
-    return (struct stamp){.epoch = epoch, .s0 = s0, .generation = flight->generation};
+    struct stamp stamp = {.epoch = epoch, .s0 = s0, .generation = flight->generation};
+    freshness_take(flight->mint->freshness, &stamp);
+    return stamp;
 }
 
 static bool accepts(const struct flight *flight, const struct stamp *stamp,
@@ -138,7 +140,7 @@ void flight_tell_shared(struct flight *flight) {
     struct text value = shared_seal_grant(mint->shared, &key, flight->grant, now_s);
     if (value.len > 0)
         mint->ports.tell_shared(mint->ports.self, &key, value, shared_ttl_s(mint->shared));
-    if (flight->record == NULL)
+    if (flight->record == NULL || flight->record->s0 > mint->freshness->cursor)
         return;
     shared_key_of_project(mint->shared, &flight->grant->org_id,
                           (struct text){flight->project, flight->project_len}, &key);

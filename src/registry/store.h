@@ -167,6 +167,7 @@ struct feed {
     uint64_t mark; /* of the change at `seq`, as in struct place */
     bool is_flush;
     bool is_foreign; /* `from` is no place of this history; then also is_flush */
+    bool is_forked;  /* and though it is of this epoch: a backup was restored since */
     size_t count;
     struct {
         uint64_t seq;
@@ -177,6 +178,11 @@ struct feed {
 uint64_t store_changed_epoch(const struct session *session);
 must_check bool store_feed(struct session *session, const struct place *from, struct feed *ret_feed,
                            struct error *ret_error);
+/* Another epoch begins, unless one has since `epoch`: what was read in that, wherever it is
+ * remembered, is void. For when the store was put back to an earlier state. `next`: a random number
+ * of 63 bits. */
+must_check bool store_epoch_end(struct session *session, uint64_t epoch, uint64_t next,
+                                struct error *ret_error);
 
 /* The replicas: who serves, and how far each has applied the changes. A change is acknowledged when
  * all that are listed have applied it. */

@@ -28,6 +28,13 @@ bool place_is_behind(const struct place *place, const struct place *now, uint64_
            (place->mark == 0 || place->mark == mark);
 }
 
+/* The same epoch, and another change under the place's number, or none yet. One that was trimmed
+ * away tells nothing. */
+static bool place_is_fork(const struct place *place, const struct place *now, uint64_t mark) {
+    return place->epoch == now->epoch && !place_is_behind(place, now, mark) &&
+           (place->seq > now->seq || mark != 0);
+}
+
 static bool change_each(void *self, const struct row *row) {
     struct feed *feed = self;
     if (feed->count == FEED_CHANGES_MAX)
@@ -78,7 +85,7 @@ bool place_feed(struct session *session, const struct place *from, struct feed *
     struct place now;
     uint64_t mark;
     feed->count = 0;
-    feed->is_flush = feed->is_foreign = false;
+    feed->is_flush = feed->is_foreign = feed->is_forked = false;
     if (is_unmoved(session, from, feed))
         return true;
     if (!place_read(session, from->seq, &now, &mark, ret_error))
@@ -87,6 +94,7 @@ bool place_feed(struct session *session, const struct place *from, struct feed *
     feed->seq = now.seq;
     feed->mark = mark;
     feed->is_foreign = !place_is_behind(from, &now, mark);
+    feed->is_forked = place_is_fork(from, &now, mark);
     feed->is_flush = feed->is_foreign;
     if (!feed->is_flush && now.seq > from->seq &&
         !changes_read(session, from->seq, feed, ret_error))
@@ -100,6 +108,16 @@ bool place_feed(struct session *session, const struct place *from, struct feed *
 bool store_feed(struct session *session, const struct place *from, struct feed *ret_feed,
                 struct error *ret_error) {
     bool ok = session_read(session, ret_error) && place_feed(session, from, ret_feed, ret_error);
+    return session_end(session, ok);
+}
+
+bool store_epoch_end(struct session *session, uint64_t epoch, uint64_t next,
+                     struct error *ret_error) {
+    bool ok = session_write_each(session, ret_error) &&
+              session_do(session, STATEMENT_EPOCH_END,
+                         PARAMETERS(value_number((int64_t)epoch), value_number((int64_t)next)),
+                         ret_error) &&
+              session_commit(session, ret_error);
     return session_end(session, ok);
 }
 

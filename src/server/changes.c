@@ -60,12 +60,46 @@ static void state_log(struct changes *changes, bool is_up) {
     log_event(changes->server->log, is_up ? LOG_INFO : LOG_ERROR, "registry", "%s", message);
 }
 
+/* ---- two histories --------------------------------------------------------------------------- */
+
+static void epoch_work(struct registry_job *job, struct session *session) {
+    struct changes *changes = container_of(job, struct changes, epoch_job);
+    struct error error;
+    changes->is_ended =
+        store_epoch_end(session, changes->forked_epoch, changes->next_epoch, &error);
+}
+
+static void epoch_done(struct registry_job *job) {
+    struct changes *changes = container_of(job, struct changes, epoch_job);
+    changes->is_ending = false;
+    if (!changes->is_ended)
+        return; /* the next poll finds them again */
+    log_event(changes->server->log, LOG_WARNING, "registry",
+              "an earlier state of the registry was restored while it was served: "
+              "all that was remembered of it is void");
+    changes_poll(changes);
+}
+
+/* The store was put back, and others may remember what has happened in neither history, or only in
+ * the one that is lost, under numbers of this one: they know it by the epoch. Until it has ended
+ * nothing is applied, and no lease renewed. */
+static void epoch_end(struct changes *changes) {
+    if (changes->is_ending)
+        return;
+    changes->forked_epoch = changes->feed.epoch;
+    random_bytes(&changes->server->random, &changes->next_epoch, sizeof(changes->next_epoch));
+    changes->next_epoch >>= 1;
+    changes->is_ending = registry_submit(changes->server->options.registry, &changes->epoch_job);
+}
+
 /* On the main thread, with the answer. */
 static void poll_done(struct registry_job *job) {
     struct changes *changes = container_of(job, struct changes, job);
     struct server *server = changes->server;
     state_log(changes, !error_is(&changes->error));
-    if (error_is(&changes->error)) {
+    if (error_is(&changes->error) || changes->feed.is_forked) {
+        if (!error_is(&changes->error))
+            epoch_end(changes);
         poll_end(changes);
         return;
     }
@@ -226,9 +260,11 @@ void changes_apply(struct worker *worker) {
     /* What was accepted before the cut is signed before it, for soon the cut is acknowledged. */
     mint_turn_end(&worker->mint);
     keys_apply(worker);
-    if (freshness_apply(&worker->freshness, feed, &changes->fleet.look))
+    if (freshness_apply(&worker->freshness, feed, &changes->fleet.look)) {
         cache_clear(&worker->cache);
-    else if (has_moved)
+        metric_set(&worker->metrics, METRIC_L1_ENTRIES, 0);
+        metric_set(&worker->metrics, METRIC_L1_BYTES, 0);
+    } else if (has_moved)
         cache_unknown_clear(&worker->cache);
     metric_add(&worker->metrics, METRIC_CHANGES_APPLIED, feed->count);
     atomic_store(&worker->fresh_until_us, worker->freshness.fresh_until_us);
@@ -379,6 +415,11 @@ bool changes_open(struct changes *changes, struct server *server, struct error *
         (struct registry_job){.work = poll_work, .done = poll_done, .loop = server->loop};
     changes->report_job = (struct registry_job){
         .is_write = true, .work = report_work, .done = report_done, .loop = server->loop};
+    changes->epoch_job = (struct registry_job){.is_write = true,
+                                               .is_each = true,
+                                               .work = epoch_work,
+                                               .done = epoch_done,
+                                               .loop = server->loop};
     changes->hint_task.run = hint_run;
     changes->watch_timer.fire = on_watch;
     check(pthread_mutex_init(&changes->fleet_lock, NULL) == 0);

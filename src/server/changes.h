@@ -47,6 +47,13 @@ struct changes {
     struct replica dead; /* to be struck off; zeros: nobody */
     struct registry_job report_job;
 
+    /* An epoch with two histories in it is ended. */
+    bool is_ending;
+    bool is_ended;
+    uint64_t forked_epoch;
+    uint64_t next_epoch;
+    struct registry_job epoch_job;
+
     /* What workers read when they are told. */
     _Atomic uint64_t acknowledged;
     _Atomic uint64_t epoch;

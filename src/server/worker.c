@@ -340,7 +340,6 @@ static void worker_tick(struct loop_timer *timer) {
     mint_tick(&worker->mint);
     deadline_arm(worker);
     atomic_store(&worker->beat_us, now_us);
-    atomic_store(&worker->fresh_until_us, worker->freshness.fresh_until_us);
     usage_tick(worker, now_us);
     if (worker->is_draining)
         mint_drain(&worker->mint);

@@ -16,6 +16,7 @@
  * them, so time has no end, and the search is complete. Left out, for it could only do less harm:
  *  - that a report takes time: one that is late counts from when it was sent;
  *  - that reports are sent only where there is something to tell;
+ *  - that what saw changes ahead of the feed is taken for older, and is given to nobody else;
  *  - how old an entry of the shared cache is: it gives whatever anybody has ever read;
  *  - that who watches a row sees late when it moved.
  * The margin is for clocks that do not run at the same speed; here they do, and it is 0. A backup
@@ -198,10 +199,6 @@ inline row_drop() {
 
 inline reading_take() {
     is_held = true; own = read_left; s0 = read_s0; held_cut = read_cut; held_after = read_after;
-    if
-    :: s0 == cursor && held_after == is_after -> fresh = MAX(fresh, BOUND(own))
-    :: else
-    fi;
     reading_drop()
 }
 

@@ -80,7 +80,7 @@ struct registry_state {
 };
 
 static struct {
-    uint64_t random, now_us, version_count, replicas;
+    uint64_t random, now_us, version_count, replicas, epochs;
     struct registry_state registry, backup;
     /* When a version ended, and whether everybody was told so. 0: it is how things are. */
     uint64_t ended_us[VERSIONS];
@@ -130,6 +130,7 @@ static void feed_read(const struct place *from, struct feed *feed) {
     *feed = (struct feed){
         .epoch = registry->epoch, .seq = registry->seq, .mark = mark_at(registry->seq)};
     feed->is_foreign = !is_place_here(from);
+    feed->is_forked = feed->is_foreign && from->epoch == registry->epoch;
     feed->is_flush = feed->is_foreign || registry->seq - from->seq > FEED_CHANGES_MAX;
     for (uint64_t seq = from->seq + 1; !feed->is_flush && seq <= registry->seq; seq++) {
         if (seq == registry->unborn)
@@ -267,6 +268,14 @@ static void poll_apply(struct node *node) {
     node->poll = POLL_IDLE;
 }
 
+/* As store_epoch_end. */
+static void epoch_end(struct node *node) {
+    node->poll = POLL_IDLE;
+    if (node->is_cut_off || node->is_mute || sim.registry.epoch != node->feed.epoch)
+        return;
+    sim.registry.epoch = ++sim.epochs;
+}
+
 static void act_poll(struct node *node) {
     bool is_lost = node->is_cut_off && node->poll != POLL_READ && node->poll != POLL_APPLYING;
     switch (is_lost ? POLL_IDLE : node->poll) {
@@ -280,6 +289,10 @@ static void act_poll(struct node *node) {
         node->poll = POLL_READ;
         break;
     case POLL_READ:
+        if (node->feed.is_forked) {
+            epoch_end(node);
+            break;
+        }
         fleet_look(&node->fleet, node->rows, node->row_count, node->feed.is_foreign, sim.now_us);
         node->applied = 0;
         node->poll = POLL_APPLYING;
@@ -374,7 +387,6 @@ static void object_read(unsigned object, struct entry *entry) {
     entry->version = sim.registry.versions[object];
     entry->stamp.epoch = sim.registry.epoch;
     entry->stamp.s0 = sim.registry.seq;
-    sim.stale[object][draw(STALE)] = *entry;
 }
 
 static void act_fill(struct node *node) {
@@ -394,7 +406,9 @@ static void act_fill(struct node *node) {
         fill->state = node->is_cut_off ? FILL_NONE : FILL_READ;
         break;
     case FILL_READ:
-        freshness_renew(freshness, &fill->entry.stamp);
+        if (fill->entry.stamp.s0 <= freshness->cursor || mutant_is(MUTANT_AHEAD))
+            sim.stale[fill->object][draw(STALE)] = fill->entry;
+        freshness_take(freshness, &fill->entry.stamp);
         node->entries[worker][fill->object] = fill->entry;
         fill->state = FILL_NONE;
         break;
@@ -407,6 +421,7 @@ static void act_share(struct node *node) {
     struct entry entry = sim.stale[object][draw(STALE)];
     entry.stamp.asked_us = 0;
     entry.stamp.generation = node->workers[worker].generation;
+    freshness_take(&node->workers[worker], &entry.stamp);
     if (entry.is_held)
         node->entries[worker][object] = entry;
 }
@@ -458,8 +473,18 @@ static void act_backup(struct node *node) {
     sim.backup = sim.registry;
 }
 
+/* Everybody who serves has served since the backup. */
+static bool is_backup_of_living(void) {
+    for (unsigned i = 0; i < sim.replicas; i++)
+        if (sim.registry.is_listed[i] != sim.backup.is_listed[i] ||
+            sim.registry.rows[i].beat - sim.backup.rows[i].beat > REPLICA_BEATS_BETWEEN)
+            return false;
+    return true;
+}
+
 /* Yesterday's registry takes the place of today's, as a standby does that lacks the last commits.
- * Every connection ends with that, and another epoch begins. */
+ * Every connection ends with that, and another epoch begins. Or none begins, and the shared cache
+ * is emptied; then nobody is so slow that he still applies what he read before. */
 static void act_restore(struct node *node) {
     (void)node;
     for (unsigned i = 0; i < OBJECTS; i++)
@@ -468,11 +493,18 @@ static void act_restore(struct node *node) {
             sim.ended_us[sim.backup.versions[i]] = 0;
             sim.is_told[sim.backup.versions[i]] = false;
         }
-    sim.backup.epoch = sim.registry.epoch + 1;
+    bool is_alike = sim.backup.epoch == sim.registry.epoch && is_backup_of_living() && is_one_in(2);
+    if (is_alike)
+        memset(sim.stale, 0, sizeof(sim.stale));
+    else
+        sim.backup.epoch = ++sim.epochs;
     sim.registry = sim.backup;
-    for (struct node *each = sim.nodes; each < sim.nodes + REPLICAS; each++) {
+    for (struct node *each = sim.nodes; each < sim.nodes + sim.replicas; each++) {
+        while (is_alike && each->poll == POLL_APPLYING)
+            poll_apply(each);
         each->poll = each->poll == POLL_APPLYING ? POLL_APPLYING : POLL_IDLE;
         each->report = REPORT_IDLE;
+        each->is_add_late = false;
         memset(each->fills, 0, sizeof(each->fills));
         memset(each->pending, 0, sizeof(each->pending));
     }
@@ -520,7 +552,7 @@ static bool schedule_run(uint64_t seed) {
     sim.now_us = 1000000;
     for (unsigned i = 0; i < OBJECTS; i++)
         sim.registry.versions[i] = ++sim.version_count;
-    sim.registry.epoch = 1;
+    sim.registry.epoch = sim.epochs = 1;
     sim.backup = sim.registry;
     sim.replicas = 2 + draw(REPLICAS - 1);
     for (unsigned i = 0; i < sim.replicas; i++) {

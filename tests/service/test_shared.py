@@ -1,13 +1,15 @@
 """The shared cache in Redis: what one replica has looked up serves the others, and no more."""
 
 import signal
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from api import Client, Org, credentials_path, metric
-from daemon import wait_until
+from daemon import run_mintd, wait_until
 from fleet import Fleet
 from under_load import Redis
 
@@ -89,6 +91,45 @@ def test_what_was_cut_is_refused(pair, redis):
         for daemon in (one, two):
             Client(daemon.address, service.token).refused(401, "POST", story.path)
     assert metric(two, HITS % "l2") == 0
+
+
+def test_an_earlier_state_is_restored(pair, redis):
+    """What is lost with it is void everywhere, though other changes get its numbers."""
+    one, two = pair
+    live, backup = sqlite3.connect(one.data / "registry.db"), sqlite3.connect(":memory:")
+    with closing(live), closing(backup):
+        story = Story(one, count=1)
+        story.mint_at(two)
+        live.backup(backup)
+        [epoch] = live.execute("SELECT log_epoch FROM rev_counter").fetchone()
+        lost = story.org.service("issuer")
+        lost.client.ok("POST", story.path)
+        wait_until(lambda: len(keys_of(redis)) == 3, "the entries")
+        backup.backup(live)
+        for number in range(9):
+            story.operator.call("POST", "/v1/orgs?wait=0", {"name": f"after-{number}"})
+        wait_until(lambda: live.execute("SELECT log_epoch FROM rev_counter").fetchone() != (epoch,),
+                   "another epoch")
+        wait_until(lambda: any("restored" in daemon.log for daemon in pair), "a line of it")
+        for daemon in pair:
+            client = Client(daemon.address, lost.token)
+            wait_until(lambda: client.call("POST", story.path).status == 401,
+                       "what is lost to be refused")
+            story.mint_at(daemon)
+
+
+def test_a_restore_is_said(pair, redis):
+    """By the operator, who may know it before anybody notices."""
+    one, two = pair
+    story = Story(one)
+    wait_until(lambda: len(keys_of(redis)) == len(story.services) + 1, "the entries")
+    story.mint_at(two)
+    shared, asked = metric(two, HITS % "l2"), metric(two, HITS % "registry")
+    said = run_mintd("registry", "restored", *one.store_flags)
+    assert said.returncode == 0 and "another epoch" in said.stdout, said
+    wait_until(lambda: metric(two, "mintd_cache_entries") == 0, "it to be heard")
+    story.mint_at(two)
+    assert metric(two, HITS % "l2") == shared and metric(two, HITS % "registry") > asked
 
 
 def spoil_garbage(redis):

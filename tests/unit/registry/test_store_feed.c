@@ -116,6 +116,56 @@ static void test_another_process_is_seen(void **state) {
     assert_int_equal(feed.changes[0].scope.kind, SCOPE_TOKEN);
 }
 
+static void make_two(struct store *store) {
+    make_org(store, "acme", 1);
+    make_org(store, "other", 2);
+}
+
+static bool is_forked(struct session *session, struct place from) {
+    struct error error;
+    assert_ok(store_feed(session, &from, &feed, &error));
+    assert_true(feed.is_foreign && feed.is_flush);
+    return feed.is_forked;
+}
+
+/* A backup was restored: the counter is not there yet, or another change has that number. */
+static void test_two_histories_in_one_epoch(void **state) {
+    struct store *store = *state;
+    make_two(store);
+    const struct place here = {first_poll(store), 2, feed.mark};
+    assert_true(is_forked(&store->reader, (struct place){here.epoch, 3, 5}));
+    assert_true(is_forked(&store->reader, (struct place){here.epoch, 2, here.mark ^ 1}));
+    assert_true(is_forked(&store->reader, (struct place){here.epoch, 1, 5}));
+    assert_false(is_forked(&store->reader, (struct place){here.epoch + 1, 3, 5}));
+    assert_false(is_forked(&store->reader, (struct place){0}));
+}
+
+/* What was trimmed away tells nothing of the history. */
+static void test_trimmed_is_no_other_history(void **state) {
+    struct store *store = *state;
+    if (!is_embedded())
+        skip();
+    make_two(store);
+    const struct place here = {first_poll(store), 2, feed.mark};
+    poll(&store->reader, here.epoch, 1);
+    make_org(store, "third", 3);
+    file_change(&store->folder, "DELETE FROM changes WHERE seq < 3");
+    assert_false(is_forked(&store->reader, here));
+}
+
+static void test_epoch_ends_once(void **state) {
+    struct store *store = *state;
+    struct error error;
+    make_org(store, "acme", 1);
+    uint64_t epoch = first_poll(store);
+    const struct place before = {epoch, 1, feed.mark};
+    assert_ok(store_epoch_end(&store->writer, epoch, 77, &error));
+    assert_ok(store_epoch_end(&store->writer, epoch, 78, &error));
+    assert_int_equal(first_poll(store), 77);
+    assert_int_equal(feed.seq, 1);
+    assert_false(is_forked(&store->reader, before));
+}
+
 static void insert_changes(struct store *store, int from, int to) {
     char sql[256];
     snprintf(sql, sizeof(sql),
@@ -244,6 +294,11 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_restored_backup, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(test_restored_backup_that_went_on, store_setup,
                                         store_teardown),
+        cmocka_unit_test_setup_teardown(test_two_histories_in_one_epoch, store_setup,
+                                        store_teardown),
+        cmocka_unit_test_setup_teardown(test_trimmed_is_no_other_history, store_setup,
+                                        store_teardown),
+        cmocka_unit_test_setup_teardown(test_epoch_ends_once, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(test_epochs_differ, store_setup, store_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
