@@ -12,7 +12,7 @@
 #define SILENCE_MS 5000 /* longest wait for a sign of life; a server that is paused keeps its TCP */
 #define STALL_MS "500"  /* longest pause within a transaction that others wait for */
 #define RETRY_MS_MIN 100
-#define RETRY_MS_MAX 2000
+#define RETRY_MS_MAX 1000 /* so long at most the lease runs on when the server is there again */
 #define PARAMETERS_MAX 16
 #define CHANNEL "mintd_changes"
 #define CLOCK "SELECT floor(extract(epoch FROM clock_timestamp()))::bigint"
@@ -265,8 +265,9 @@ static bool reconnect(struct connection *connection, struct error *ret_error) {
         return true;
     }
     lose(connection, connection->retry_ms);
-    if (connection->retry_ms < RETRY_MS_MAX)
-        connection->retry_ms *= 2;
+    connection->retry_ms *= 2;
+    if (connection->retry_ms > RETRY_MS_MAX)
+        connection->retry_ms = RETRY_MS_MAX;
     return false;
 }
 
