@@ -249,7 +249,7 @@ def live(name, fleet, load, seconds):
     time.sleep(0.5)
     with lasts(fleet, seconds):
         time.sleep(seconds)
-    wait_until(fleet.is_served, "the fleet to be well again")
+    wait_until(fleet.is_well, "the fleet to be well again")
     time.sleep(1.5)
     return load.take_findings()
 

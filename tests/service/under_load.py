@@ -10,9 +10,10 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from api import Client, Org, credentials_path
+from api import Client, Org, credentials_path, metric
 from daemon import Daemon, clean_environment, wait_until
 from postgres import Postgres, free_port
+from revoking import Line
 
 MASTER_KEY = "5" * 64
 REPLICAS = 3
@@ -134,6 +135,11 @@ class FleetUnderLoad:
             return connection.getresponse().status == 200
         except OSError:
             return False
+
+    def is_well(self):
+        """Clients are served, and every replica hears of changes."""
+        return self.is_served() and all(
+            metric(daemon, "mintd_lease_left_ms") > self.lease_s * 500 for daemon in self.replicas)
 
     def end(self):
         for process in (self.haproxy, self.redis):
@@ -267,31 +273,27 @@ class Load(Threads):
 
     def churn(self):
         """A token is made and used for a moment; then it is revoked, and still tried."""
-        client = Client(self.fleet.address, self.operator.token)
+        line = Line(self.fleet.address)
         path = self.services[0].path
         while not self.stopping.is_set():
-            try:
-                made = client.post(f"{path}/tokens", {})
-                if made.status == 200:
-                    token = Token(made.json["token"], made.json["id"], self.path, is_new=True)
-                    self.moving.append(token)
-                    time.sleep(0.15)
-                    self.revoke(client, token)
-            except (OSError, http.client.HTTPException):
-                client.close()
-                client = Client(self.fleet.address, self.operator.token)
+            made = line.ask("POST", f"{path}/tokens", self.operator.token)
+            if made.status == 200:
+                token = Token(made.json["token"], made.json["id"], self.path, is_new=True)
+                self.moving.append(token)
+                time.sleep(0.15)
+                self.revoke(line, token)
             time.sleep(0.05)
 
-    def revoke(self, client, token):
+    def revoke(self, line, token):
         token.revoke_asked = time.monotonic()
-        reply = client.call("DELETE", f"/v1/services/tokens/{token.token_id}")
+        answer = line.ask("DELETE", f"/v1/services/tokens/{token.token_id}", self.operator.token)
         with self.lock:
-            if reply.status == 200:
-                token.revoke_done = time.monotonic()
+            if answer.status == 200:
+                token.revoke_done = answer.received
                 self.findings.revoked += 1
-                committed = token.revoke_done - reply.json["applied"]["milliseconds"] / 1000
+                committed = answer.received - answer.json["applied"]["milliseconds"] / 1000
                 for sent in token.accepted:
                     self.findings.after_commit_s = max(self.findings.after_commit_s,
                                                        sent - committed)
             else:
-                self.findings.not_revoked[reply.status] += 1
+                self.findings.not_revoked[answer.status] += 1
