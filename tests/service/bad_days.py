@@ -217,6 +217,7 @@ def clocks_apart(fleet, _seconds):
         daemon.kill()
         fleet.start_replica(daemon, LD_PRELOAD=faketime(), FAKETIME=offset,
                             FAKETIME_DONT_FAKE_MONOTONIC="1")
+    time.sleep(fleet.lease_s + fleet.margin_s)  # nobody waits for the killed any more
     yield
     for daemon in (fleet.replicas[0], fleet.replicas[2]):
         daemon.kill()
