@@ -264,8 +264,9 @@ void changes_apply(struct worker *worker) {
         cache_clear(&worker->cache);
         metric_set(&worker->metrics, METRIC_L1_ENTRIES, 0);
         metric_set(&worker->metrics, METRIC_L1_BYTES, 0);
-    } else if (has_moved)
+    } else if (has_moved) {
         cache_unknown_clear(&worker->cache);
+    }
     metric_add(&worker->metrics, METRIC_CHANGES_APPLIED, feed->count);
     atomic_store(&worker->fresh_until_us, worker->freshness.fresh_until_us);
 }
