@@ -106,7 +106,7 @@ int step_acknowledge(struct request *request) {
 }
 
 /* Everybody has applied the change; or the time is over in which anybody could mint without it; or
- * the process ends and waits no longer. */
+ * the process ends and can wait no longer. */
 int step_acknowledge_done(struct request *request) {
     if (!request->timed_out && !request_is_acknowledged(request))
         return accepted(request);

@@ -52,6 +52,7 @@ struct server {
     char address[LISTENER_ADDRESS_CHARS];
     char ops_address[LISTENER_ADDRESS_CHARS];
     _Atomic bool is_draining;
+    _Atomic size_t workers_done; /* draining, and nothing left to do */
     bool reload_again;
     uint64_t signer_differences; /* that were logged */
 };

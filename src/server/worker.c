@@ -315,10 +315,6 @@ static void worker_turn_end(void *self) {
     mint_turn_end(&worker->mint);
 }
 
-static bool is_idle_mint(const struct mint *mint) {
-    return mint->requests.count == 0 && mint->flights.count == 0;
-}
-
 /* Behind mint_tick: a deadline before the next tick gets a timer, so that who waits for the end of
  * a lease waits no longer than that. */
 static void deadline_arm(struct worker *worker) {
@@ -334,6 +330,31 @@ static void worker_deadline(struct loop_timer *timer) {
     deadline_arm(worker);
 }
 
+static bool is_idle_mint(const struct mint *mint) {
+    return mint->requests.count == 0 && mint->flights.count == 0;
+}
+
+static bool is_idle(const struct worker *worker) {
+    return conn_pool_count(worker->pool) == 0 && is_idle_mint(&worker->mint) &&
+           !worker->is_usage_writing && worker->refusals_writing == 0;
+}
+
+/* A worker with nothing left to do goes on applying changes until all are done, or who waits on
+ * another worker for its change to be in force would wait for this one. At the end of the time
+ * nobody waits any longer: there is just enough left to answer. */
+static void drain_tick(struct worker *worker, uint64_t now_us) {
+    struct server *server = worker->server;
+    if (now_us + (uint64_t)2 * TICK_MS * 1000 >= worker->drain_until_us)
+        mint_drain(&worker->mint);
+    if (!worker->is_done && is_idle(worker)) {
+        worker->is_done = true;
+        atomic_fetch_add(&server->workers_done, 1);
+    }
+    if (atomic_load(&server->workers_done) == server->worker_count ||
+        now_us >= worker->drain_until_us)
+        loop_stop(worker->loop);
+}
+
 static void worker_tick(struct loop_timer *timer) {
     struct worker *worker = container_of(timer, struct worker, tick);
     uint64_t now_us = worker->mint.clock->monotonic_us;
@@ -342,11 +363,7 @@ static void worker_tick(struct loop_timer *timer) {
     atomic_store(&worker->beat_us, now_us);
     usage_tick(worker, now_us);
     if (worker->is_draining)
-        mint_drain(&worker->mint);
-    bool is_idle = conn_pool_count(worker->pool) == 0 && is_idle_mint(&worker->mint) &&
-                   !worker->is_usage_writing && worker->refusals_writing == 0;
-    if (worker->is_draining && (is_idle || now_us >= worker->drain_until_us))
-        loop_stop(worker->loop);
+        drain_tick(worker, now_us);
 }
 
 static void drain_run(struct loop_task *task) {

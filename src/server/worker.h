@@ -49,6 +49,7 @@ struct worker {
     bool log_requests;
     struct text cors_origins;
     bool is_draining;
+    bool is_done;            /* draining, and nothing left to do */
     uint64_t drain_until_us; /* set before drain_task is posted */
 
     /* Work from the main thread, one at a time. */

@@ -1,7 +1,9 @@
 """Several replicas on one registry: what one acknowledges as cut, no other mints for."""
 
 import datetime
+import json
 import signal
+import sqlite3
 import time
 
 import pytest
@@ -16,10 +18,10 @@ MARGIN_S = 0.3
 class Site:
     """A fleet with an org, a project, and a service whose tokens mint on every replica."""
 
-    def __init__(self, folder, count, lease_s):
+    def __init__(self, folder, count, lease_s, **settings):
         self.lease_s = lease_s
         self.fleet = Fleet(folder, count, lease=f"{lease_s}s", lease_margin="300ms",
-                           poll="50ms").start()
+                           poll="50ms", **settings).start()
         self.replicas = self.fleet.replicas
         self.operators = [Client(replica.address, self.replicas[0].operator_token)
                           for replica in self.replicas]
@@ -56,8 +58,8 @@ class Site:
 def make_site(tmp_path):
     sites = []
 
-    def make(count, lease_s=1):
-        sites.append(Site(tmp_path, count, lease_s))
+    def make(count, lease_s=1, **settings):
+        sites.append(Site(tmp_path, count, lease_s, **settings))
         return sites[-1]
     yield make
     for site in sites:
@@ -141,8 +143,8 @@ def test_without_waiting(make_site):
     site.operators[0].refused(400, "DELETE", "/v1/services/tokens/x?wait=2", about="wait")
 
 
-def test_drain_answers_who_waits(make_site):
-    site = make_site(2, lease_s=3)
+def drained(site):
+    """The answer to a revoke that waits for a replica that hangs, while its own is told to end."""
     issued = site.warm_token()
     hang(site.replicas[1])
     client = site.operators[0]
@@ -151,7 +153,39 @@ def test_drain_answers_who_waits(make_site):
     time.sleep(0.3)
     site.replicas[0].signal(signal.SIGTERM)
     answer = client.connection.getresponse()
-    assert answer.status == 202 and b"effectiveBy" in answer.read()
+    return answer.status, json.loads(answer.read())
+
+
+def test_drain_waits_with_who_waits(make_site):
+    """Also with workers that have nothing left to do: without them no change is applied."""
+    status, answer = drained(make_site(2, workers=4))
+    assert status == 200 and not answer["applied"]["everywhere"]
+    assert [row["milliseconds"] is None for row in answer["applied"]["replicas"]] == [False, True]
+
+
+def test_drain_ends_before_the_lease(make_site):
+    """Nobody's answer is lost: it says by when the change is in force."""
+    status, answer = drained(make_site(2, lease_s=10, drain_timeout="1s"))
+    assert status == 202 and "effectiveBy" in answer and "applied" not in answer
+
+
+def test_drain_is_acknowledged(make_site):
+    """Changes under way while it ends are applied everywhere as ever."""
+    site = make_site(3, workers=4)
+    client = site.operators[0]
+    locked = sqlite3.connect(site.replicas[0].data / "registry.db", isolation_level=None)
+    locked.execute("BEGIN IMMEDIATE")
+    client.connection.request("POST", f"{site.service.path}/tokens", b"{}",
+                              headers={"Authorization": f"Bearer {client.token}"})
+    time.sleep(0.2)
+    site.replicas[0].signal(signal.SIGTERM)
+    time.sleep(0.3)
+    locked.execute("ROLLBACK")
+    locked.close()
+    answer = client.connection.getresponse()
+    assert answer.status == 200, answer.read()
+    assert len(json.loads(answer.read())["applied"]["replicas"]) == 3
+    site.replicas[0].wait()
 
 
 def test_killed_and_started_again(make_site):
