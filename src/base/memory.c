@@ -5,20 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define ADDRESS_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ADDRESS_SANITIZER 1
-#endif
-#endif
-
-#ifdef ADDRESS_SANITIZER
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
-#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
-#endif
+#include "base/poison.h"
 
 /* Blocks are near this size: so large that malloc maps them, and untouched pages cost nothing. */
 #define SLAB_BLOCK_BYTES ((size_t)256 * 1024)
@@ -39,7 +26,7 @@ void *arena_take(struct arena *arena, size_t size) {
         return NULL;
     uint8_t *piece = arena->at + arena->used + gap;
     arena->used += gap + size;
-    ASAN_UNPOISON_MEMORY_REGION(piece, size);
+    memory_unpoison(piece, size);
     return piece;
 }
 
@@ -51,15 +38,15 @@ bool arena_resize(struct arena *arena, void *piece, size_t old_size, size_t size
     if (arena->size - start < size)
         return false;
     arena->used = start + size;
-    ASAN_UNPOISON_MEMORY_REGION(at, size);
+    memory_unpoison(at, size);
     if (size < old_size)
-        ASAN_POISON_MEMORY_REGION(at + size, old_size - size);
+        memory_poison(at + size, old_size - size);
     return true;
 }
 
 void arena_reset(struct arena *arena) {
     arena->used = 0;
-    ASAN_POISON_MEMORY_REGION(arena->at, arena->size);
+    memory_poison(arena->at, arena->size);
 }
 
 void slab_open(struct slab *slab, size_t object_bytes, size_t count_max) {
@@ -93,7 +80,7 @@ static bool slab_grow(struct slab *slab) {
         void **object = (void **)(void *)(first + i * slab->object_bytes);
         *object = slab->free;
         slab->free = object;
-        ASAN_POISON_MEMORY_REGION(object, slab->object_bytes);
+        memory_poison(object, slab->object_bytes);
     }
     return true;
 }
@@ -104,7 +91,7 @@ void *slab_get(struct slab *slab) {
     if (slab->free == NULL && !slab_grow(slab))
         return NULL;
     void **object = slab->free;
-    ASAN_UNPOISON_MEMORY_REGION(object, slab->object_bytes);
+    memory_unpoison(object, slab->object_bytes);
     slab->free = *object;
     slab->count++;
     return object;
@@ -117,7 +104,7 @@ void slab_put(struct slab *slab, void *object) {
     *(void **)object = slab->free;
     slab->free = object;
     slab->count--;
-    ASAN_POISON_MEMORY_REGION(object, slab->object_bytes);
+    memory_poison(object, slab->object_bytes);
 }
 
 void memory_wipe(void *memory, size_t size) {

@@ -2,7 +2,7 @@
 #ifndef CACHE_LOCAL_H
 #define CACHE_LOCAL_H
 
-#include "base/queue.h"
+#include "base/heap.h"
 #include "cache/freshness.h"
 #include "token/policy.h"
 
@@ -16,12 +16,13 @@ struct cache_entry {
     bool is_project;
 };
 
-/* A grant, and the part of the claims that is the same for all its credentials. */
+/* A grant, and the part of the claims that is the same for all its credentials, in one block. */
 struct usage_note;
 struct cached_grant {
     struct cache_entry entry;
     struct uuid key; /* the token's id, unless it acts as a service */
     struct grant *grant;
+    size_t block_bytes;
     struct usage_note *usage; /* of its last use, not yet written; or NULL */
     struct policy policy;     /* its values live in policy_memory */
     void *policy_memory;
@@ -48,6 +49,7 @@ struct cache_options {
 struct cache {
     struct cache_options options;
     struct hash_key hash_key;
+    struct heap memory; /* the grants' */
     struct map grants;
     struct map projects;
     struct queue order;
@@ -67,8 +69,8 @@ struct cached_grant *cache_find_grant(struct cache *cache, const struct uuid *to
 /* The name in any case. */
 struct cached_project *cache_find_project(struct cache *cache, const struct uuid *org_id,
                                           struct text name);
-/* Takes the block over (also on failure), in the place of an older entry. Others may go to make
- * room, so pointers got before are no longer good. NULL when memory is out. */
+/* Takes the block over and frees it (also on failure), in the place of an older entry. Others may
+ * go to make room, so pointers got before are no longer good. NULL when memory is out. */
 struct cached_grant *cache_put_grant(struct cache *cache, struct grant *grant,
                                      const struct stamp *stamp);
 /* The same of the operator's token acting as a service, under a key of cache_acting_key. */

@@ -11,26 +11,31 @@ static char *text_move(struct text *text, char *at) {
     return at + text->len;
 }
 
-struct grant *grant_copy(const struct grant *from) {
-    size_t projects = from->project_count * sizeof(struct grant_project);
-    size_t bytes = sizeof(*from) + projects + from->org_name.len + from->org_role.len +
-                   from->service_name.len + from->attributes.len + from->policy.len;
-    struct grant *grant = malloc(bytes);
-    if (grant == NULL)
-        return NULL;
+size_t grant_bytes(const struct grant *grant) {
+    return sizeof(*grant) + grant->project_count * sizeof(struct grant_project) +
+           grant->org_name.len + grant->org_role.len + grant->service_name.len +
+           grant->attributes.len + grant->policy.len;
+}
+
+struct grant *grant_place(const struct grant *from, void *memory) {
+    struct grant *grant = memory;
     *grant = *from;
-    grant->bytes = bytes;
     grant->projects = (struct grant_project *)(grant + 1);
-    if (from->projects != NULL && projects > 0)
-        memcpy(grant->projects, from->projects, projects);
+    if (from->projects != NULL && from->project_count > 0)
+        memcpy(grant->projects, from->projects, from->project_count * sizeof(*from->projects));
     char *at = (char *)(grant->projects + grant->project_count);
     at = text_move(&grant->org_name, at);
     at = text_move(&grant->org_role, at);
     at = text_move(&grant->service_name, at);
     at = text_move(&grant->attributes, at);
     at = text_move(&grant->policy, at);
-    check(at == (char *)grant + bytes);
+    check(at == (char *)grant + grant_bytes(from));
     return grant;
+}
+
+struct grant *grant_copy(const struct grant *from) {
+    void *memory = malloc(grant_bytes(from));
+    return memory != NULL ? grant_place(from, memory) : NULL;
 }
 
 struct project_record *project_record_copy(const struct project_record *from) {

@@ -135,7 +135,6 @@ struct grant_project {
 struct grant {
     uint64_t epoch; /* of the counter below */
     uint64_t s0;    /* the registry's counter in the snapshot that this was read from */
-    size_t bytes;   /* of the whole block */
     enum token_kind kind;
     struct uuid token_id;
     struct uuid service_id;
@@ -152,8 +151,12 @@ struct grant {
     size_t project_count;
     struct grant_project *projects;
 };
-/* A block of its own with what `from` points to; NULL when memory is out. Where from->projects is
- * NULL it has room for them, and they are for the caller to fill in. */
+/* With what it points to. */
+size_t grant_bytes(const struct grant *grant);
+/* A copy in so many bytes at `memory`, with what `from` points to. Where from->projects is NULL it
+ * has room for them, and they are for the caller to fill in. */
+struct grant *grant_place(const struct grant *from, void *memory);
+/* The same in a block of its own; NULL when memory is out. */
 must_check struct grant *grant_copy(const struct grant *from);
 /* A project as minting needs it, likewise one block. */
 struct project_record {

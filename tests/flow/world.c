@@ -167,7 +167,6 @@ static bool grant_make(const struct world *world, const struct world_token *toke
         return error_set(ret_error, ERROR_OVERLOADED, "memory");
     *grant = (struct grant){.epoch = world->epoch,
                             .s0 = world->seq,
-                            .bytes = head + room,
                             .kind = service != NULL ? TOKEN_SERVICE : TOKEN_OPERATOR,
                             .token_id = token->token.id,
                             .expires_s = token->expires_s,

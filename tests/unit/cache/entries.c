@@ -12,10 +12,8 @@ struct uuid id_of(uint32_t number) {
 struct grant *grant_make(uint32_t number, const char *policy) {
     struct grant *grant = malloc(sizeof(*grant));
     check(grant != NULL);
-    *grant = (struct grant){.bytes = sizeof(*grant),
-                            .token_id = id_of(number),
-                            .service_id = id_of(number + 1000),
-                            .policy = text_of(policy)};
+    *grant = (struct grant){
+        .token_id = id_of(number), .service_id = id_of(number + 1000), .policy = text_of(policy)};
     return grant;
 }
 

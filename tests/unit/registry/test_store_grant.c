@@ -60,7 +60,7 @@ static void test_service(void **state) {
                              ? PERMISSION_READ_PROJECT | PERMISSION_ISSUE
                              : 0);
     /* All of it lies in the block. */
-    const char *first = (const char *)grant, *end = first + grant->bytes;
+    const char *first = (const char *)grant, *end = first + grant_bytes(grant);
     assert_true(grant->policy.at > first && grant->policy.at + grant->policy.len == end);
     assert_true((const char *)grant->projects > first && (const char *)grant->projects < end);
     free(grant);
