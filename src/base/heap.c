@@ -46,7 +46,7 @@ void heap_close(struct heap *heap) {
     }
 }
 
-/* As large as all before it: so it is few, and not much more than what is needed. */
+/* As large as all before it: so they are few, and not much more than is needed. */
 static bool chunk_add(struct heap *heap) {
     size_t bytes = heap->chunk_bytes < CHUNK_BYTES_MIN   ? CHUNK_BYTES_MIN
                    : heap->chunk_bytes > CHUNK_BYTES_MAX ? CHUNK_BYTES_MAX
