@@ -155,6 +155,7 @@ static void flight_fill(struct flight *flight, enum error_code verdict) {
     struct stamp stamp = stamp_of(flight, flight->grant->epoch, flight->grant->s0);
     if (cache_put_grant(mint->cache, flight->grant, &stamp) == NULL)
         (void)error_set(&flight->grant_error, ERROR_OVERLOADED, "memory");
+    flight->grant = NULL;
     metric_add(mint->metrics, METRIC_REGISTRY_HITS, 1);
     flight_fill_acting(flight);
     flight_fill_project(flight, &org_id);

@@ -229,10 +229,14 @@ uint64_t mint_deadline_us(const struct mint *mint) {
     return next_us;
 }
 
-void mint_drain(struct mint *mint) {
+void mint_drain(struct mint *mint, bool is_over) {
     struct queue *list = &mint->waiting[STEP_ACKNOWLEDGE];
-    while (!queue_is_empty(list))
-        request_wake(container_of(queue_first(list), struct request, link));
+    for (struct queue *link = list->next, *next; link != list; link = next) {
+        struct request *request = container_of(link, struct request, link);
+        next = link->next;
+        if (is_over || request->exchange == NULL)
+            request_wake(request);
+    }
 }
 
 void mint_acknowledged(struct mint *mint, uint64_t epoch, uint64_t seq) {

@@ -214,9 +214,9 @@ void mint_tick(struct mint *mint);
 uint64_t mint_deadline_us(const struct mint *mint);
 /* Everybody has applied the changes up to `seq`: who waits for one of them is answered. */
 void mint_acknowledged(struct mint *mint, uint64_t epoch, uint64_t seq);
-/* The process ends, and no time is left: who waits for others is told by when the change is in
- * force. */
-void mint_drain(struct mint *mint);
+/* The process ends: nobody waits any longer for others on behalf of a client that has gone, and
+ * when its time is over nobody at all; they are told by when the change is in force. */
+void mint_drain(struct mint *mint, bool is_over);
 
 /* X-Request-Id: the one that was sent if it is a sane token, else a new one. `out` has room for
  * REQUEST_ID_CHARS. */

@@ -344,8 +344,7 @@ static bool is_idle(const struct worker *worker) {
  * nobody waits any longer: there is just enough left to answer. */
 static void drain_tick(struct worker *worker, uint64_t now_us) {
     struct server *server = worker->server;
-    if (now_us + (uint64_t)2 * TICK_MS * 1000 >= worker->drain_until_us)
-        mint_drain(&worker->mint);
+    mint_drain(&worker->mint, now_us + (uint64_t)2 * TICK_MS * 1000 >= worker->drain_until_us);
     if (!worker->is_done && is_idle(worker)) {
         worker->is_done = true;
         atomic_fetch_add(&server->workers_done, 1);

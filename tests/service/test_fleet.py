@@ -3,7 +3,9 @@
 import datetime
 import json
 import signal
+import socket
 import sqlite3
+import struct
 import time
 
 import pytest
@@ -143,16 +145,22 @@ def test_without_waiting(make_site):
     site.operators[0].refused(400, "DELETE", "/v1/services/tokens/x?wait=2", about="wait")
 
 
-def drained(site):
-    """The answer to a revoke that waits for a replica that hangs, while its own is told to end."""
+def revoke_waits(site):
+    """A revoke that waits for a replica that hangs: the connection that it was asked for on."""
     issued = site.warm_token()
     hang(site.replicas[1])
     client = site.operators[0]
     client.connection.request("DELETE", f"/v1/services/tokens/{issued['id']}",
                               headers={"Authorization": f"Bearer {client.token}"})
     time.sleep(0.3)
+    return client.connection
+
+
+def drained(site):
+    """The answer to such a revoke while its own replica is told to end."""
+    connection = revoke_waits(site)
     site.replicas[0].signal(signal.SIGTERM)
-    answer = client.connection.getresponse()
+    answer = connection.getresponse()
     return answer.status, json.loads(answer.read())
 
 
@@ -167,6 +175,17 @@ def test_drain_ends_before_the_lease(make_site):
     """Nobody's answer is lost: it says by when the change is in force."""
     status, answer = drained(make_site(2, lease_s=10, drain_timeout="1s"))
     assert status == 202 and "effectiveBy" in answer and "applied" not in answer
+
+
+def test_drain_does_not_wait_for_who_left(make_site):
+    site = make_site(2, lease_s=60, drain_timeout="60s")
+    connection = revoke_waits(site)
+    # Cut off: the end of its stream alone says only that it asks no more.
+    connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+    begun = time.monotonic()
+    site.replicas[0].stop()
+    assert time.monotonic() - begun < 20
 
 
 def test_drain_is_acknowledged(make_site):
