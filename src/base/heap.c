@@ -30,8 +30,10 @@ static char *align_up(char *at, size_t bytes) {
     return at + -(uintptr_t)at % bytes;
 }
 
-void heap_open(struct heap *heap) {
-    *heap = (struct heap){0};
+_Static_assert(sizeof(struct heap_block) <= HEAP_LINE_BYTES, "objects begin behind one line");
+
+void heap_open(struct heap *heap, size_t bytes_max) {
+    *heap = (struct heap){.bytes_max = bytes_max};
     queue_init(&heap->empty);
     for (size_t i = 0; i < HEAP_SIZES; i++)
         queue_init(&heap->with_room[i]);
@@ -46,11 +48,19 @@ void heap_close(struct heap *heap) {
     }
 }
 
+bool heap_is_full(const struct heap *heap) {
+    return heap->bytes_max - heap->chunk_bytes < CHUNK_BYTES_MIN;
+}
+
 /* As large as all before it: so they are few, and not much more than is needed. */
 static bool chunk_add(struct heap *heap) {
     size_t bytes = heap->chunk_bytes < CHUNK_BYTES_MIN   ? CHUNK_BYTES_MIN
                    : heap->chunk_bytes > CHUNK_BYTES_MAX ? CHUNK_BYTES_MAX
                                                          : heap->chunk_bytes;
+    if (heap_is_full(heap))
+        return false;
+    if (bytes > heap->bytes_max - heap->chunk_bytes)
+        bytes = heap->bytes_max - heap->chunk_bytes;
     struct heap_chunk *chunk = malloc(bytes);
     if (chunk == NULL)
         return false;
@@ -144,6 +154,7 @@ static void object_give(struct heap *heap, void *memory) {
 void heap_put(struct heap *heap, void *object, size_t size) {
     if (object == NULL)
         return;
+    check(heap->count > 0);
     heap->count--;
     if (size > HEAP_OBJECT_BYTES_MAX)
         free(object);

@@ -58,11 +58,15 @@ static bool unknown_is_of(const void *value, const void *key) {
     return uuid_equal(&((const struct unknown *)value)->key, key);
 }
 
+static size_t memory_max(size_t bytes_max) {
+    return bytes_max < SIZE_MAX / 4 ? 2 * bytes_max + HEAP_BYTES_SPARE : SIZE_MAX;
+}
+
 bool cache_open(struct cache *cache, const struct cache_options *options,
                 const struct hash_key *key) {
     *cache = (struct cache){.options = *options, .hash_key = *key};
     queue_init(&cache->order);
-    heap_open(&cache->memory);
+    heap_open(&cache->memory, memory_max(options->bytes_max));
     cache->unknown_ring = calloc(options->unknown_max, sizeof(*cache->unknown_ring));
     return cache->unknown_ring != NULL &&
            map_open(&cache->grants, options->entries_max + 1, grant_is_of) &&
@@ -173,10 +177,20 @@ static bool policy_fill(struct cached_grant *cached) {
     return policy_read(text, &arena, &cached->policy, &error);
 }
 
+/* Where sizes that are hardly in use any more keep the memory, entries go until there is room. */
+static void *block_get(struct cache *cache, size_t bytes) {
+    void *block = heap_get(&cache->memory, bytes);
+    while (block == NULL && heap_is_full(&cache->memory) && cache->count > 0) {
+        evict_one(cache);
+        block = heap_get(&cache->memory, bytes);
+    }
+    return block;
+}
+
 static struct cached_grant *cached_grant_make(struct cache *cache, const struct uuid *key,
                                               const struct grant *grant) {
     size_t bytes = sizeof(struct cached_grant) + grant_bytes(grant);
-    struct cached_grant *cached = heap_get(&cache->memory, bytes);
+    struct cached_grant *cached = block_get(cache, bytes);
     if (cached == NULL)
         return NULL;
     *cached = (struct cached_grant){.key = *key, .block_bytes = bytes};

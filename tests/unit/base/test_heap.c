@@ -35,7 +35,7 @@ static void owned_put(struct heap *heap, const struct owned *owned) {
 static void test_each_begins_a_line(void **state) {
     (void)state;
     struct heap heap;
-    heap_open(&heap);
+    heap_open(&heap, SIZE_MAX);
     for (size_t size = 1; size <= HEAP_OBJECT_BYTES_MAX; size += 37) {
         struct owned one = owned_get(&heap, size, 1), other = owned_get(&heap, size, 2);
         size_t apart = (size_t)(other.object > one.object ? other.object - one.object
@@ -53,7 +53,7 @@ static void test_each_begins_a_line(void **state) {
 static void test_what_was_put_back_comes_again(void **state) {
     (void)state;
     struct heap heap;
-    heap_open(&heap);
+    heap_open(&heap, SIZE_MAX);
     void *first = heap_get(&heap, 100), *second = heap_get(&heap, 128);
     heap_put(&heap, first, 100);
     heap_put(&heap, NULL, 100);
@@ -71,7 +71,7 @@ static void test_a_block_without_objects_is_for_any_size(void **state) {
     static struct owned all[COUNT];
     struct heap heap;
     size_t bytes = 0;
-    heap_open(&heap);
+    heap_open(&heap, SIZE_MAX);
     for (size_t size = 64; size <= HEAP_OBJECT_BYTES_MAX; size *= 2) {
         for (size_t i = 0; i < COUNT * 64 / size; i++)
             all[i] = owned_get(&heap, size, (uint8_t)i);
@@ -92,7 +92,7 @@ static void test_any_order(void **state) {
     uint32_t number = 20261128;
     size_t held = 0;
     assert_non_null(all);
-    heap_open(&heap);
+    heap_open(&heap, SIZE_MAX);
     for (size_t step = 0; step < STEPS; step++) {
         number = number * 1664525 + 1013904223;
         struct owned *one = &all[(number >> 8) % COUNT];
@@ -121,7 +121,7 @@ static void test_holes_are_filled_before_it_grows(void **state) {
     struct owned *all = calloc(COUNT, sizeof(*all));
     struct heap heap;
     assert_non_null(all);
-    heap_open(&heap);
+    heap_open(&heap, SIZE_MAX);
     for (size_t i = 0; i < COUNT; i++)
         all[i] = owned_get(&heap, 200, (uint8_t)i);
     size_t bytes = heap.chunk_bytes;
@@ -141,12 +141,36 @@ static void test_holes_are_filled_before_it_grows(void **state) {
 static void test_too_large_is_malloced(void **state) {
     (void)state;
     struct heap heap;
-    heap_open(&heap);
+    heap_open(&heap, SIZE_MAX);
     struct owned large = owned_get(&heap, HEAP_OBJECT_BYTES_MAX + 1, 7);
     assert_int_equal(heap.chunk_bytes, 0);
     assert_null(heap_get(&heap, SIZE_MAX / 4));
     assert_int_equal(heap.count, 1);
     owned_put(&heap, &large);
+    heap_close(&heap);
+}
+
+static void test_full(void **state) {
+    (void)state;
+    enum { MAX = 1000000 };
+    struct heap heap;
+    void *first = NULL;
+    heap_open(&heap, MAX);
+    assert_false(heap_is_full(&heap));
+    for (void **object; (object = heap_get(&heap, 1000)) != NULL; first = object)
+        *object = first;
+    assert_true(heap_is_full(&heap) && heap.chunk_bytes <= MAX);
+    assert_true(heap.count * 1024 > MAX / 2);
+    assert_null(heap_get(&heap, 2000)); /* all blocks are of the other size */
+    heap_put(&heap, heap_get(&heap, HEAP_OBJECT_BYTES_MAX + 1), HEAP_OBJECT_BYTES_MAX + 1);
+    while (first != NULL) {
+        void *next = *(void **)first;
+        heap_put(&heap, first, 1000);
+        first = next;
+    }
+    first = heap_get(&heap, 2000);
+    assert_non_null(first);
+    heap_put(&heap, first, 2000);
     heap_close(&heap);
 }
 
@@ -158,6 +182,7 @@ int main(void) {
         cmocka_unit_test(test_any_order),
         cmocka_unit_test(test_holes_are_filled_before_it_grows),
         cmocka_unit_test(test_too_large_is_malloced),
+        cmocka_unit_test(test_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

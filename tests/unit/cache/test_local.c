@@ -214,6 +214,36 @@ static void test_bytes_max(void **state) {
     assert_int_equal(cache->bytes, each);
 }
 
+/* Whoever makes entries of ever new sizes and keeps one of each block in use fills memory with
+ * holes: then what is in use goes as well. */
+static void test_memory_max(void **state) {
+    (void)state;
+    enum { BYTES_MAX = 1 << 20, EACH = 200, USED_EVERY = 40 };
+    static char attributes[3600];
+    struct cache cache;
+    const struct cache_options options = {
+        .entries_max = 100000, .bytes_max = BYTES_MAX, .unknown_max = 4, .issuer = TEXT(ISSUER)};
+    uint32_t number = 0;
+    memset(attributes, 'a', sizeof(attributes));
+    assert_true(cache_open(&cache, &options, &(struct hash_key){1, 2}));
+    for (size_t size = 0; size < sizeof(attributes); size += HEAP_LINE_BYTES)
+        for (size_t i = 0; i < EACH; i++) {
+            struct grant *grant = grant_make(++number, "{}");
+            grant->attributes = (struct text){attributes, size};
+            assert_non_null(cache_put_grant(&cache, grant, &no_stamp));
+            assert_true(has(&cache, number));
+            for (uint32_t used = USED_EVERY; i % USED_EVERY == 0 && used < number;
+                 used += USED_EVERY) {
+                struct uuid id = id_of(used);
+                (void)cache_find_grant(&cache, &id);
+            }
+        }
+    assert_true(heap_is_full(&cache.memory));
+    assert_true(cache.memory.chunk_bytes <= 2 * BYTES_MAX + HEAP_BYTES_SPARE);
+    assert_true(cache.bytes <= BYTES_MAX && cache.memory.count == cache.count);
+    cache_close(&cache);
+}
+
 /* The counts are those of what is there, whatever came and went. */
 static void test_counts(void **state) {
     struct cache *cache = *state;
@@ -321,22 +351,12 @@ static void test_close(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_grant),
-        TEST(test_grant_replaced),
-        TEST(test_policy),
-        TEST(test_project),
-        TEST(test_project_names),
-        TEST(test_project_of_controls),
-        TEST(test_entries_max),
-        TEST(test_second_chance),
-        TEST(test_projects_push_out),
-        TEST(test_bytes_max),
-        TEST(test_counts),
-        TEST(test_clear),
-        TEST(test_unknown),
-        TEST(test_unknown_is_bounded),
-        TEST(test_project_key),
-        cmocka_unit_test(test_close),
+        TEST(test_grant),       TEST(test_grant_replaced),    TEST(test_policy),
+        TEST(test_project),     TEST(test_project_names),     TEST(test_project_of_controls),
+        TEST(test_entries_max), TEST(test_second_chance),     TEST(test_projects_push_out),
+        TEST(test_bytes_max),   TEST(test_memory_max),        TEST(test_counts),
+        TEST(test_clear),       TEST(test_unknown),           TEST(test_unknown_is_bounded),
+        TEST(test_project_key), cmocka_unit_test(test_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
