@@ -25,12 +25,11 @@ struct heap_block {
     size_t fresh; /* were handed out at least once; what is behind them was never touched */
     size_t count_max;
 };
+_Static_assert(sizeof(struct heap_block) <= HEAP_LINE_BYTES, "objects begin behind one line");
 
 static char *align_up(char *at, size_t bytes) {
     return at + -(uintptr_t)at % bytes;
 }
-
-_Static_assert(sizeof(struct heap_block) <= HEAP_LINE_BYTES, "objects begin behind one line");
 
 void heap_open(struct heap *heap, size_t bytes_max) {
     *heap = (struct heap){.bytes_max = bytes_max};

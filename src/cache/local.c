@@ -74,9 +74,13 @@ bool cache_open(struct cache *cache, const struct cache_options *options,
            map_open(&cache->unknown, options->unknown_max, unknown_is_of);
 }
 
+static size_t block_bytes(const struct grant *grant) {
+    return sizeof(struct cached_grant) + grant_bytes(grant);
+}
+
 static void cached_grant_free(struct cache *cache, struct cached_grant *cached) {
     free(cached->policy_memory);
-    heap_put(&cache->memory, cached, cached->block_bytes);
+    heap_put(&cache->memory, cached, block_bytes(cached->grant));
 }
 
 static void entry_drop(struct cache *cache, struct cache_entry *entry) {
@@ -189,12 +193,11 @@ static void *block_get(struct cache *cache, size_t bytes) {
 
 static struct cached_grant *cached_grant_make(struct cache *cache, const struct uuid *key,
                                               const struct grant *grant) {
-    size_t bytes = sizeof(struct cached_grant) + grant_bytes(grant);
+    size_t bytes = block_bytes(grant);
     struct cached_grant *cached = block_get(cache, bytes);
     if (cached == NULL)
         return NULL;
-    *cached = (struct cached_grant){.key = *key, .block_bytes = bytes};
-    cached->grant = grant_place(grant, cached + 1);
+    *cached = (struct cached_grant){.key = *key, .grant = grant_place(grant, cached + 1)};
     cached->entry.bytes = heap_object_bytes(bytes);
     cached->entry.hash = hash_bytes(&cache->hash_key, key->bytes, UUID_BYTES);
     struct buffer out = buffer_over(cached->actor_part, sizeof(cached->actor_part));

@@ -22,7 +22,6 @@ struct cached_grant {
     struct cache_entry entry;
     struct uuid key; /* the token's id, unless it acts as a service */
     struct grant *grant;
-    size_t block_bytes;
     struct usage_note *usage; /* of its last use, not yet written; or NULL */
     struct policy policy;     /* its values live in policy_memory */
     void *policy_memory;
